@@ -1,0 +1,15 @@
+"""Members: image files behind one small interface (the block layer's side of a disk)."""
+
+from raidsim.disk.image import ImageDisk, ImageError, ImageFullError
+from raidsim.disk.request import FLUSH, READ, WRITE, Disk, DiskRequest
+
+__all__ = [
+    "FLUSH",
+    "READ",
+    "WRITE",
+    "Disk",
+    "DiskRequest",
+    "ImageDisk",
+    "ImageError",
+    "ImageFullError",
+]

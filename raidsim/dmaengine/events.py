@@ -1,0 +1,55 @@
+"""What happens to operations, as the observation hook tells it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Submitted(NamedTuple):
+    """A descriptor got its cookie; the engine holds it until it is issued."""
+
+    channel: str
+    cookie: int
+    operation: str
+    length: int
+
+
+class Issued(NamedTuple):
+    """The hardware may fetch the descriptor."""
+
+    channel: str
+    cookie: int
+    operation: str
+
+
+class Completed(NamedTuple):
+    """The driver's clean-up found the descriptor done."""
+
+    channel: str
+    cookie: int
+    operation: str
+
+
+class Callback(NamedTuple):
+    """A completion callback is about to run; ``channel`` is None in the synchronous path."""
+
+    channel: str | None
+    context: int
+
+
+class ChannelSwitch(NamedTuple):
+    """A dependency crosses from one channel to another.
+
+    ``interrupt`` tells whether an interrupt descriptor carries it over, or the CPU polled.
+    """
+
+    parent: str
+    child: str
+    interrupt: bool
+
+
+class Software(NamedTuple):
+    """The synchronous path carries out an operation."""
+
+    operation: str
+    length: int

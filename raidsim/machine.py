@@ -1,0 +1,71 @@
+"""A machine: what everything that happens in one simulation has in common.
+
+There are no globals. A function finds its machine through the submit control, the channel or the
+descriptor it is given, and two machines in one process never meet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raidsim.dmaengine import DmaRegistry, dmaengine_get
+from raidsim.dmaengine.counts import AsyncTxStats
+from raidsim.dmaengine.drivers import register_engine
+from raidsim.raid6 import select_kernel
+from raidsim.sim import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from raidsim.dmaengine.channel import Buffer
+    from raidsim.dmaengine.drivers import EngineProfile
+
+
+class Machine:
+    """A simulated machine with its clock, its arithmetic and its offload engines.
+
+    async_tx is a client of dmaengine from the start, as its module is from boot.
+
+    Args:
+        seed: All randomness comes from named streams of it.
+        timed: Whether disks, engines and the CPU take virtual time.
+        engines: The offload engines it has: names of profiles, or profiles.
+        kernel: Name of the arithmetic kernel; None lets ``raidsim.raid6`` choose.
+
+    Attributes:
+        sim: Clock, queues, contexts, random streams and the observation hook.
+        dmaengine: Its DMA devices and channels.
+        raid6: The arithmetic kernel, used by software and emulated engines alike.
+        async_tx_stats: How many operations ran in software and how many on engines.
+    """
+
+    __slots__ = ("_scratch", "async_tx_stats", "dmaengine", "raid6", "sim")
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        timed: bool = False,
+        engines: Iterable[str | EngineProfile] = (),
+        kernel: str | None = None,
+    ) -> None:
+        self.sim = Simulator(seed, timed=timed)
+        self.raid6 = select_kernel(kernel)
+        self.dmaengine = DmaRegistry()
+        self.async_tx_stats = AsyncTxStats()
+        self._scratch: list[Buffer] = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+        dmaengine_get(self)
+        for engine in engines:
+            register_engine(self, engine)
+
+    def scratch(self, index: int, size: int) -> Buffer:
+        """Return one of the machine's two scratch buffers, of at least ``size`` bytes.
+
+        It is valid until the caller returns; what it holds is undefined.
+        """
+        buffer = self._scratch[index]
+        if buffer.size < size:
+            buffer = self._scratch[index] = np.empty(size, np.uint8)
+        return buffer

@@ -1,0 +1,82 @@
+"""A request to the array: the block layer's bio (Linux include/linux/blk_types.h)."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, Any
+
+from raidsim.disk import FLUSH, READ, WRITE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["EIO", "FLUSH", "READ", "WRITE", "Bio"]
+
+EIO = errno.EIO
+
+
+class Bio:
+    """One read, write or flush of whole sectors of the array.
+
+    Args:
+        operation: ``READ``, ``WRITE`` or ``FLUSH``.
+        sector: first array sector of 512 bytes.
+        buffer: one-dimensional ``uint8`` array, a multiple of 512 bytes; empty for a flush. It
+            belongs to the array until the bio has ended.
+        end_io: called once, with the bio, when it has ended.
+        private: whatever the submitter needs in ``end_io``.
+        fua: a write that must be on stable storage when it ends.
+
+    Attributes:
+        status: 0, or the errno of the first part that failed.
+        remaining: parts still in flight, plus one while it is being taken apart.
+        done: it has ended.
+    """
+
+    __slots__ = (
+        "buffer",
+        "done",
+        "end_io",
+        "fua",
+        "operation",
+        "private",
+        "remaining",
+        "sector",
+        "status",
+    )
+
+    def __init__(
+        self,
+        operation: int,
+        sector: int,
+        buffer: NDArray[np.uint8],
+        end_io: Callable[[Bio], object] | None = None,
+        private: Any = None,
+        *,
+        fua: bool = False,
+    ) -> None:
+        self.operation = operation
+        self.sector = sector
+        self.buffer = buffer
+        self.end_io = end_io
+        self.private = private
+        self.fua = fua
+        self.status = 0
+        self.remaining = 1
+        self.done = False
+
+    def put(self) -> None:
+        """One part has ended; the last one ends the bio."""
+        self.remaining -= 1
+        if not self.remaining:
+            self.done = True
+            if self.end_io is not None:
+                self.end_io(self)
+
+    def fail_part(self) -> None:
+        """One part has ended in an i/o error."""
+        self.status = EIO
+        self.put()

@@ -1,0 +1,106 @@
+"""The personality's own state (``struct r5conf``, Linux drivers/md/raid5.h)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raidsim.async_tx import AsyncSubmitCtl
+from raidsim.md.raid5.row_plan import RowPlan
+from raidsim.md.raid5.stripe_cache import StripeCache
+from raidsim.md.raid5.stripe_head import UNIT_BYTES, UNIT_SECTORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raidsim.disk import DiskRequest
+    from raidsim.machine import Machine
+    from raidsim.md.layout import Geometry
+    from raidsim.md.mddev import Mddev
+    from raidsim.md.rdev import Rdev
+
+# rmw_level (PARITY_DISABLE_RMW, PARITY_ENABLE_RMW, PARITY_PREFER_RMW).
+DISABLE_RMW, ENABLE_RMW, PREFER_RMW = range(3)
+
+# The tallest stripe head: tall enough that the work per head is small against the copying, low
+# enough that its buffers stay in the second-level cache between one operation and the next.
+MAX_STRIPE_UNITS = 32
+
+
+class R5Conf:
+    """What the raid4/5/6 personality knows of its array.
+
+    Attributes:
+        mddev: the array.
+        machine: what the async_tx operations run on.
+        geometry, raid_disks, max_degraded, chunk_sectors: its shape.
+        plans: one ``RowPlan`` for each row of the layout's period.
+        disks: per slot the member to read and write, or None.
+        all_mask: a bit for every slot.
+        in_sync_mask: slots whose member is wholly in sync.
+        recovering: (bit, recovery_offset) of members that are so only in part.
+        rmw_level: which of the two ways to write is preferred.
+        cache: the stripe cache.
+        submit: the one submit control all chains use, since one thread issues them.
+        spare_page: where checks rebuild a parity.
+    """
+
+    def __init__(
+        self,
+        mddev: Mddev,
+        machine: Machine,
+        geometry: Geometry,
+        stripe_cache_size: int,
+        end_io: Callable[[DiskRequest], None],
+        wake: Callable[[], object],
+    ) -> None:
+        self.mddev = mddev
+        self.machine = machine
+        self.geometry = geometry
+        self.raid_disks = geometry.raid_disks
+        self.max_degraded = geometry.max_degraded
+        self.chunk_sectors = geometry.chunk_sectors
+        self.raid6 = geometry.level == 6
+        self.plans = [RowPlan(row) for row in geometry.rows]
+        self.all_mask = (1 << self.raid_disks) - 1
+        self.disks: list[Rdev | None] = [None] * self.raid_disks
+        self.in_sync_mask = 0
+        self.recovering: list[tuple[int, int]] = []
+        self.rmw_level = ENABLE_RMW
+        max_units = min(MAX_STRIPE_UNITS, geometry.chunk_sectors // UNIT_SECTORS)
+        self.cache = StripeCache(self.raid_disks, stripe_cache_size, max_units, end_io, wake)
+        self.submit = AsyncSubmitCtl(machine)
+        self.spare_page = np.zeros(max_units * UNIT_BYTES, np.uint8)
+
+    def plan(self, sector: int) -> RowPlan:
+        """The plan of the row in which member sector ``sector`` lies."""
+        return self.plans[sector // self.chunk_sectors % len(self.plans)]
+
+    def refresh_members(self) -> None:
+        """Bring ``disks`` and the masks up to date with the array's members."""
+        self.disks = [None] * self.raid_disks
+        self.in_sync_mask = 0
+        self.recovering = []
+        for rdev in self.mddev.rdevs:
+            if rdev.raid_disk < 0 or rdev.faulty:
+                continue
+            self.disks[rdev.raid_disk] = rdev
+            bit = 1 << rdev.raid_disk
+            if rdev.in_sync:
+                self.in_sync_mask |= bit
+            else:
+                self.recovering.append((bit, rdev.recovery_offset))
+
+    def insync_mask(self, end_sector: int) -> int:
+        """The slots that hold what they should up to ``end_sector``."""
+        mask = self.in_sync_mask
+        for bit, recovery_offset in self.recovering:
+            if end_sector <= recovery_offset:
+                mask |= bit
+        return mask
+
+    @property
+    def degraded(self) -> int:
+        """Slots whose member is missing or not wholly in sync (``mddev->degraded``)."""
+        return self.raid_disks - self.in_sync_mask.bit_count()

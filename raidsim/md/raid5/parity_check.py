@@ -1,0 +1,134 @@
+"""The two machines that check, repair, resync and recover a stripe's parity.
+
+References: handle_parity_checks5 and handle_parity_checks6 in Linux drivers/md/raid5.c.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raidsim.async_tx import SUM_CHECK_P_RESULT, SUM_CHECK_Q_RESULT
+from raidsim.md.raid5.state import STRIPE_OP_CHECK, STRIPE_OP_COMPUTE_BLK
+from raidsim.md.raid5.stripe_head import (
+    CHECK_COMPUTE_RESULT,
+    CHECK_COMPUTE_RUN,
+    CHECK_IDLE,
+    CHECK_RESULT,
+    CHECK_RUN,
+    CHECK_RUN_PQ,
+    CHECK_RUN_Q,
+    STRIPE_COMPUTE_RUN,
+    STRIPE_DEGRADED,
+    STRIPE_HANDLE,
+    STRIPE_INSYNC,
+    STRIPE_SPLIT,
+)
+
+if TYPE_CHECKING:
+    from raidsim.md.raid5.conf import R5Conf
+    from raidsim.md.raid5.state import StripeHeadState
+    from raidsim.md.raid5.stripe_head import StripeHead
+
+
+def handle_parity_checks5(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
+    """One step for RAID4 and 5, where one member may be missing."""
+    sh.state |= STRIPE_HANDLE
+    plan = sh.plan
+    state = sh.check_state
+    if state == CHECK_IDLE and not s.failed:
+        sh.check_state = CHECK_RUN
+        s.ops_request |= STRIPE_OP_CHECK
+        # A check may use P's buffer up (async_tx allows it), so P counts as gone.
+        sh.uptodate &= ~plan.p_bit
+    elif state in {CHECK_IDLE, CHECK_COMPUTE_RESULT}:
+        sh.check_state = CHECK_IDLE
+        if not sh.state & STRIPE_INSYNC:  # a write may have brought it in sync meanwhile
+            _write_back(sh, 1 << s.failed_num[0] if s.failed else plan.p_bit)
+    elif state == CHECK_RESULT:
+        sh.check_state = CHECK_IDLE
+        if sh.state & STRIPE_INSYNC:
+            return
+        if not _mismatches(sh):
+            sh.state |= STRIPE_INSYNC
+        elif not _split_or_count(conf, sh):
+            _compute_parity(sh, s, plan.pd_idx, -1)
+
+
+def handle_parity_checks6(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
+    """One step for RAID6, where two members may be missing."""
+    sh.state |= STRIPE_HANDLE
+    plan = sh.plan
+    state = sh.check_state
+    if state == CHECK_IDLE:
+        q_failed = bool(s.failed_mask & plan.q_bit)
+        sh.zero_sum_result = None
+        if s.failed == q_failed:
+            sh.check_state = CHECK_RUN  # what can be checked is P
+        if not q_failed and s.failed < 2:
+            # Q tells whether the data are right, or were computed right.
+            sh.check_state = CHECK_RUN_PQ if sh.check_state == CHECK_RUN else CHECK_RUN_Q
+        if sh.check_state == CHECK_RUN:
+            sh.uptodate &= ~plan.p_bit
+        if sh.check_state != CHECK_IDLE:
+            s.ops_request |= STRIPE_OP_CHECK
+            return
+    if state in {CHECK_IDLE, CHECK_COMPUTE_RESULT}:
+        sh.check_state = CHECK_IDLE
+        if not sh.state & STRIPE_INSYNC:
+            _write_back(sh, s.failed_mask | _wrong_parity(sh))
+    elif state == CHECK_RESULT:
+        sh.check_state = CHECK_IDLE
+        if not _mismatches(sh):
+            if s.failed:
+                # Parity is right and there is a computed member to write.
+                sh.check_state = CHECK_COMPUTE_RESULT
+            else:
+                sh.state |= STRIPE_INSYNC
+        elif not _split_or_count(conf, sh):
+            wrong = _wrong_parity(sh)
+            targets = [i for i in (plan.pd_idx, plan.qd_idx) if wrong >> i & 1]
+            _compute_parity(sh, s, targets[0], targets[1] if len(targets) == 2 else -1)
+
+
+def _mismatches(sh: StripeHead) -> int:
+    return sh.zero_sum_result.flags if sh.zero_sum_result is not None else 0
+
+
+def _wrong_parity(sh: StripeHead) -> int:
+    flags = _mismatches(sh)
+    wrong = sh.plan.p_bit if flags & SUM_CHECK_P_RESULT else 0
+    return wrong | (sh.plan.q_bit if flags & SUM_CHECK_Q_RESULT else 0)
+
+
+def _split_or_count(conf: R5Conf, sh: StripeHead) -> bool:
+    """Count a mismatch, in units; tell whether nothing more is to be done now.
+
+    A tall stripe only knows that some unit is wrong, so each of its units checks again.
+    """
+    if sh.units > 1:
+        sh.state |= STRIPE_SPLIT
+        return True
+    mddev = conf.mddev
+    mddev.resync_mismatches += sh.sectors
+    if mddev.sync_check:  # only counting
+        sh.state |= STRIPE_INSYNC
+        return True
+    return False
+
+
+def _compute_parity(sh: StripeHead, s: StripeHeadState, target: int, target2: int) -> None:
+    sh.check_state = CHECK_COMPUTE_RUN
+    sh.state |= STRIPE_COMPUTE_RUN
+    s.ops_request |= STRIPE_OP_COMPUTE_BLK
+    sh.target = target
+    sh.target2 = target2
+    sh.wantcompute |= 1 << target
+    if target2 >= 0:
+        sh.wantcompute |= 1 << target2
+
+
+def _write_back(sh: StripeHead, targets: int) -> None:
+    sh.locked |= targets
+    sh.wantwrite |= targets
+    sh.state &= ~STRIPE_DEGRADED
+    sh.state |= STRIPE_INSYNC

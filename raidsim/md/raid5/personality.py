@@ -1,0 +1,114 @@
+"""The raid4/5/6 personality: what md core calls, and the loop that handles stripes (raid5d)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raidsim.async_tx import async_tx_issue_pending_all
+from raidsim.md.bio import READ
+from raidsim.md.raid5.conf import R5Conf
+from raidsim.md.raid5.handle import handle_stripe
+from raidsim.md.raid5.io import end_request
+from raidsim.md.raid5.request import StripeRequest, chunk_aligned_read, sync_extent
+from raidsim.md.raid5.stripe_cache import NR_STRIPES
+from raidsim.md.raid5.stripe_head import STRIPE_HANDLE, STRIPE_SYNC_REQUESTED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raidsim.disk import DiskRequest
+    from raidsim.machine import Machine
+    from raidsim.md.bio import Bio
+    from raidsim.md.layout import Geometry
+    from raidsim.md.mddev import Mddev
+
+# Stripes handled before the engines are told to begin with what they were given.
+MAX_STRIPE_BATCH = 8
+
+
+class Raid5:
+    """The personality of one array (``struct md_personality``, Linux drivers/md/raid5.c).
+
+    Args:
+        mddev: the array, which calls it.
+        machine: what its operations run on.
+        geometry: its shape.
+        stripe_cache_size: units of 4 KiB per member in the stripe cache.
+    """
+
+    __slots__ = ("_awake", "_machine", "conf")
+
+    def __init__(
+        self,
+        mddev: Mddev,
+        machine: Machine,
+        geometry: Geometry,
+        stripe_cache_size: int = NR_STRIPES,
+    ) -> None:
+        self._machine = machine
+        self._awake = False
+        self.conf = R5Conf(
+            mddev, machine, geometry, stripe_cache_size, self._end_request, self.wake
+        )
+
+    def make_request(self, bio: Bio) -> None:
+        """Take a read or write of the array apart; it ends when its last part has."""
+        conf = self.conf
+        if bio.operation == READ and not conf.degraded:
+            chunk_aligned_read(conf, bio)
+        else:
+            StripeRequest(conf, bio, bio.sector, len(bio.buffer)).start()
+
+    def sync_request(
+        self, sector: int, end_sector: int, retry: Callable[[], object]
+    ) -> int:
+        """Let the stripe at member ``sector`` be brought in sync, or checked.
+
+        Args:
+            sector: from the start of the members' data.
+            end_sector: where the sync ends.
+            retry: called when there is a point in asking again.
+
+        Returns:
+            How many sectors the stripe covers, 0 when it has to be asked for again. For each
+            covered sector ``mddev.done_sync`` will be called.
+        """
+        conf = self.conf
+        units = sync_extent(conf, sector, end_sector)
+        sh = conf.cache.get_active_stripe(sector, units, conf.plan(sector), retry)
+        if sh is None:
+            return 0
+        sh.state |= STRIPE_SYNC_REQUESTED | STRIPE_HANDLE
+        conf.cache.release_stripe(sh)
+        return sh.sectors
+
+    def wake(self) -> None:
+        """There is a stripe to handle: run raid5d soon."""
+        if not self._awake:
+            self._awake = True
+            self._machine.sim.call_soon(self._raid5d)
+
+    def _end_request(self, request: DiskRequest) -> None:
+        end_request(self.conf, request)
+
+    def _raid5d(self) -> None:
+        """Handle stripes until none is ready, or the superblocks have to be written first."""
+        self._awake = False
+        conf = self.conf
+        cache = conf.cache
+        handled = 0
+        while not conf.mddev.sb_change_pending:
+            cache.activate_delayed()
+            sh = cache.get_priority_stripe()
+            if sh is None:
+                break
+            handle_stripe(conf, sh)
+            cache.release_stripe(sh)
+            # What is ready again at once is taken on while the CPU's cache still holds it.
+            while cache.take_if_ready(sh) and not conf.mddev.sb_change_pending:
+                handle_stripe(conf, sh)
+                cache.release_stripe(sh)
+            handled += 1
+            if handled % MAX_STRIPE_BATCH == 0:
+                async_tx_issue_pending_all(self._machine)
+        async_tx_issue_pending_all(self._machine)

@@ -1,0 +1,194 @@
+"""Bios into stripes: raid5_make_request and chunk_aligned_read (Linux drivers/md/raid5.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raidsim.disk import READ, DiskRequest
+from raidsim.md.raid5.stripe_head import (
+    STRIPE_HANDLE,
+    STRIPE_PREREAD_ACTIVE,
+    UNIT_BYTES,
+    UNIT_SECTORS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from raidsim.md.bio import Bio
+    from raidsim.md.raid5.conf import R5Conf
+
+# A piece of a bio: the first sector and the height of a stripe head, then per member the first
+# byte in its buffer, the first byte in the bio's, and the length.
+Piece = tuple[int, int, list[tuple[int, int, int, int]]]
+
+
+class StripeRequest:
+    """A bio on its way into the stripes, some of which may be in use.
+
+    Args:
+        conf: the array's personality.
+        bio: a read or write; the request takes over the reference it was made with.
+        sector, length: the part of the bio in question: an array sector, and bytes.
+    """
+
+    __slots__ = ("_bio", "_conf", "_piece", "_pieces", "_write")
+
+    def __init__(self, conf: R5Conf, bio: Bio, sector: int, length: int) -> None:
+        self._conf = conf
+        self._bio = bio
+        self._write = bio.operation != READ
+        self._pieces = split_into_pieces(conf, bio, sector, length)
+        self._piece: Piece | None = None
+
+    def start(self) -> None:
+        """Add the bio to its stripes, as far as they are free; the rest follows by itself."""
+        piece = self._piece or next(self._pieces, None)
+        while piece is not None:
+            if not self._add(piece):
+                self._piece = piece
+                return
+            piece = next(self._pieces, None)
+        self._piece = None
+        self._bio.put()
+
+    def _retry(self) -> None:
+        # From here a callback may be running, which must not go on to use the stripe cache.
+        self._conf.machine.sim.call_soon(self.start)
+
+    def _add(self, piece: Piece) -> bool:
+        """Add one piece to its stripe; False when it has to be tried again later."""
+        conf = self._conf
+        sector, units, parts = piece
+        sh = conf.cache.get_active_stripe(sector, units, conf.plan(sector), self._retry)
+        if sh is None:
+            return False
+        bio = self._bio
+        if self._write:
+            if sh.towrite_mask and any(
+                sh.overlaps_write(member, start, length) for member, start, _, length in parts
+            ):
+                sh.waiters.append(self._retry)
+                sh.state |= STRIPE_HANDLE
+                conf.cache.release_stripe(sh)
+                return False
+            for member, page_offset, bio_offset, length in parts:
+                sh.add_write(member, (bio, page_offset, bio_offset, length))
+            if not sh.state & STRIPE_PREREAD_ACTIVE:
+                # Someone waits for this write (REQ_SYNC), so it reads ahead at once.
+                sh.state |= STRIPE_PREREAD_ACTIVE
+                conf.cache.preread_active_stripes += 1
+        else:
+            for member, page_offset, bio_offset, length in parts:
+                sh.add_read(member, (bio, page_offset, bio_offset, length))
+        sh.state |= STRIPE_HANDLE
+        conf.cache.release_stripe(sh)
+        return True
+
+
+def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Iterator[Piece]:
+    """Cut part of a bio into stripe heads whose units are all alike.
+
+    Within a row the bio covers some chunks whole, and at most one at each end in part. The heads'
+    borders lie where those parts begin and end, in whole units, so that all units of a head have
+    the same members written, and written wholly or not. Two bios that meet in a row come to the
+    same borders there, and so meet in the same heads.
+    """
+    geometry = conf.geometry
+    chunk_bytes = conf.chunk_sectors * 512
+    row_bytes = chunk_bytes * geometry.data_disks
+    position = sector * 512
+    end = position + length
+    bio_start = bio.sector * 512
+    while position < end:
+        row, in_row = divmod(position, row_bytes)
+        row_end = min(end, (row + 1) * row_bytes)
+        chunks = _chunks_of_row(in_row, in_row + row_end - position, chunk_bytes)
+        data_disks = geometry.rows[row % geometry.period].data_disks
+        row_start = row * row_bytes - bio_start
+        for low, high in _borders(chunks, chunk_bytes, conf.cache.max_units * UNIT_BYTES):
+            parts = []
+            for j, first, last in chunks:
+                start = first if first > low else low
+                stop = last if last < high else high
+                if start < stop:
+                    bio_offset = row_start + j * chunk_bytes + start
+                    parts.append((data_disks[j], start - low, bio_offset, stop - start))
+            if parts:
+                head_sector = row * conf.chunk_sectors + low // 512
+                yield head_sector, (high - low) // UNIT_BYTES, parts
+        position = row_end
+
+
+def _chunks_of_row(start: int, end: int, chunk_bytes: int) -> list[tuple[int, int, int]]:
+    """Per data chunk j touched by bytes start..end of a row: j, first and last byte in it."""
+    first = start // chunk_bytes
+    last = (end - 1) // chunk_bytes
+    return [
+        (j, max(start - j * chunk_bytes, 0), min(end - j * chunk_bytes, chunk_bytes))
+        for j in range(first, last + 1)
+    ]
+
+
+def _borders(
+    chunks: list[tuple[int, int, int]], chunk_bytes: int, max_bytes: int
+) -> Iterator[tuple[int, int]]:
+    """The heads' first and last byte in the chunk, of at most ``max_bytes`` each."""
+    cuts = {0, chunk_bytes}
+    for _, first, last in chunks:
+        for edge in (first, last):
+            cuts.add(edge - edge % UNIT_BYTES)
+            cuts.add(edge + -edge % UNIT_BYTES)
+    ordered = sorted(cuts)
+    lowest = min(first for _, first, _ in chunks)
+    highest = max(last for _, _, last in chunks)
+    for low, high in zip(ordered, ordered[1:], strict=False):
+        if high > lowest and low < highest:
+            for start in range(low, high, max_bytes):
+                yield start, min(start + max_bytes, high)
+
+
+def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
+    """Read straight from the members into the bio, past the stripe cache.
+
+    A chunk whose member is not in sync there, or cannot be read, goes through the stripes.
+    """
+    chunk_sectors = conf.chunk_sectors
+    geometry = conf.geometry
+    sector = bio.sector
+    end_sector = sector + len(bio.buffer) // 512
+    buffer = bio.buffer
+    while sector < end_sector:
+        next_sector = min(end_sector, sector - sector % chunk_sectors + chunk_sectors)
+        member_sector, dd_idx, _ = geometry.compute_sector(sector)
+        rdev = conf.disks[dd_idx]
+        bio.remaining += 1
+        start = (sector - bio.sector) * 512
+        length = (next_sector - sector) * 512
+        if rdev is None or not rdev.in_sync:
+            StripeRequest(conf, bio, sector, length).start()
+        else:
+            window = buffer[start : start + length]
+            request = DiskRequest(
+                READ, member_sector + rdev.data_offset, window, _end_aligned_read, (conf, bio)
+            )
+            rdev.disk.submit(request)
+        sector = next_sector
+    bio.put()
+
+
+def _end_aligned_read(request: DiskRequest) -> None:
+    conf, bio = request.owner
+    if not request.status:
+        bio.put()
+        return
+    window = request.buffer
+    assert window is not None
+    offset = window.ctypes.data - bio.buffer.ctypes.data
+    StripeRequest(conf, bio, bio.sector + offset // 512, len(window)).start()
+
+
+def sync_extent(conf: R5Conf, sector: int, end_sector: int) -> int:
+    """The height in units of the stripe head with which a sync goes on at member ``sector``."""
+    chunk_end = sector - sector % conf.chunk_sectors + conf.chunk_sectors
+    return min((min(chunk_end, end_sector) - sector) // UNIT_SECTORS, conf.cache.max_units)

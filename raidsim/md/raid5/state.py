@@ -1,0 +1,80 @@
+"""What one pass of ``handle_stripe`` knows and wants (``struct stripe_head_state``, raid5.h)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raidsim.md.raid5.stripe_head import STRIPE_BIOFILL_RUN, STRIPE_SYNCING, members
+
+if TYPE_CHECKING:
+    from raidsim.md.raid5.conf import R5Conf
+    from raidsim.md.raid5.stripe_head import StripeHead
+
+# ops_request: which chains ``raid_run_ops`` is to issue.
+STRIPE_OP_BIOFILL = 1 << 0
+STRIPE_OP_COMPUTE_BLK = 1 << 1
+STRIPE_OP_PREXOR = 1 << 2
+STRIPE_OP_BIODRAIN = 1 << 3
+STRIPE_OP_RECONSTRUCT = 1 << 4
+STRIPE_OP_CHECK = 1 << 5
+
+
+class StripeHeadState:
+    """A stripe head seen at the start of a pass, and what the pass decides.
+
+    Attributes:
+        insync_mask, failed_mask: members that can, and cannot, be read here (``R5_Insync``).
+        failed: how many cannot.
+        failed_num: those members, the highest first.
+        syncing: a resync, recovery, check or repair wants this whole stripe.
+        replacing: the reason for a sync is gone, so that it ends with nothing done.
+        to_fill: members whose up-to-date data some read wants: they need no access.
+        req_compute: this pass asked for a computation.
+        dec_preread_active: the stripe no longer counts as reading ahead.
+        ops_request: the chains to issue, ``STRIPE_OP_*``.
+    """
+
+    __slots__ = (
+        "dec_preread_active",
+        "failed",
+        "failed_mask",
+        "failed_num",
+        "insync_mask",
+        "ops_request",
+        "replacing",
+        "req_compute",
+        "syncing",
+        "to_fill",
+    )
+
+    def __init__(self, conf: R5Conf, sh: StripeHead) -> None:
+        """Look at ``sh`` (analyse_stripe)."""
+        insync = conf.in_sync_mask
+        if conf.recovering:
+            insync = conf.insync_mask(sh.sector + sh.sectors)
+        if sh.read_error:
+            # A member that is out of sync anyway has nothing to cure; one that could not be read
+            # here counts as failed here.
+            sh.read_error &= insync
+            sh.rewrite &= insync
+            insync &= ~sh.read_error
+        failed = conf.all_mask & ~insync
+        self.insync_mask = insync
+        self.failed_mask = failed
+        self.failed = failed.bit_count()
+        self.failed_num = members(failed) if failed else []
+        self.to_fill = 0
+        if sh.toread_mask and not sh.state & STRIPE_BIOFILL_RUN:
+            self.to_fill = sh.toread_mask & sh.uptodate
+            sh.wantfill |= self.to_fill
+        self.syncing = self.replacing = False
+        if sh.state & STRIPE_SYNCING:
+            # A member being rebuilt, a stripe that was never in sync and a request by the user
+            # want the whole stripe; otherwise only replacements would be written.
+            do_recovery = any(bit & failed for bit, _ in conf.recovering)
+            mddev = conf.mddev
+            self.syncing = do_recovery or sh.sector >= mddev.recovery_cp or mddev.sync_requested
+            self.replacing = not self.syncing
+        self.req_compute = False
+        self.dec_preread_active = False
+        self.ops_request = 0

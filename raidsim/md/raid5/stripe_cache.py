@@ -1,0 +1,314 @@
+"""The stripe cache: a pool of units, the stripe heads in it, and the lists they wait on.
+
+Stripe heads never overlap. Whoever asks for a range that is not exactly a head's waits until the
+heads in its way are idle and then takes their place; alike requests, which are nearly all, meet in
+the same head. References: get_active_stripe, release_stripe, __get_priority_stripe and
+raid5_activate_delayed in Linux drivers/md/raid5.c.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import OrderedDict, deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raidsim.md.raid5.stripe_head import (
+    STRIPE_DELAYED,
+    STRIPE_HANDLE,
+    STRIPE_IO_STARTED,
+    STRIPE_PREREAD_ACTIVE,
+    STRIPE_SYNC_REQUESTED,
+    UNIT_BYTES,
+    UNIT_SECTORS,
+    Slab,
+    StripeHead,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raidsim.disk import DiskRequest
+    from raidsim.md.raid5.row_plan import RowPlan
+
+NR_STRIPES = 256
+IO_THRESHOLD = 1
+BYPASS_THRESHOLD = 1
+# The members' buffers of one stripe head start at different places modulo 4 KiB, so that a pass
+# over all of them does not fight for one set of the first-level cache.
+_STAGGER_BYTES = 256
+
+StripeList = OrderedDict[StripeHead, None]
+
+
+class StripeCache:
+    """All stripe heads of an array.
+
+    Args:
+        raid_disks: members, each of which has a buffer in every head.
+        capacity_units: size in units of 4 KiB per member (``stripe_cache_size``).
+        max_units: the tallest head there may be.
+        end_io: completion of the heads' disk requests.
+        wake: called when there is a head to handle.
+
+    Attributes:
+        preread_active_stripes: heads that were allowed to read what a write needs first.
+        pending_full_writes: heads whose full-row write is under way.
+    """
+
+    def __init__(
+        self,
+        raid_disks: int,
+        capacity_units: int,
+        max_units: int,
+        end_io: Callable[[DiskRequest], None],
+        wake: Callable[[], object],
+    ) -> None:
+        self.capacity_units = max(capacity_units, max_units)
+        self.max_units = max_units
+        self.preread_active_stripes = 0
+        self.pending_full_writes = 0
+        self._end_io = end_io
+        self._wake = wake
+        member_bytes = self.capacity_units * UNIT_BYTES
+        stride = member_bytes + _STAGGER_BYTES
+        pool = np.zeros(raid_disks * stride + 64, np.uint8)
+        aligned = -pool.ctypes.data % 64
+        self._arenas = [
+            pool[aligned + i * stride : aligned + i * stride + member_bytes]
+            for i in range(raid_disks)
+        ]
+        self._slabs: dict[tuple[int, int], Slab] = {}
+        # Bit u is set while unit u of the pool belongs to no stripe head.
+        self._free_units = (1 << self.capacity_units) - 1
+        self._heads: dict[int, StripeHead] = {}
+        self._starts: list[int] = []
+        self._inactive: StripeList = OrderedDict()
+        self._handle: StripeList = OrderedDict()
+        self._hold: StripeList = OrderedDict()
+        self._delayed: StripeList = OrderedDict()
+        self._bypass_count = 0
+        self._last_hold: StripeHead | None = None
+        self._waiting: deque[Callable[[], object]] = deque()
+
+    # -- finding and giving back ----------------------------------------------------------------
+
+    def get_active_stripe(
+        self, sector: int, units: int, plan: RowPlan, retry: Callable[[], object] | None
+    ) -> StripeHead | None:
+        """The stripe head of ``units`` units at ``sector``, with a reference for the caller.
+
+        Args:
+            sector: first sector on the members, from the start of their data.
+            units: height, within one chunk row and at most ``max_units``.
+            plan: the plan of that row.
+            retry: what to call when there is a point in asking again; None not to be called.
+
+        Returns:
+            None when a head in use is in the way, or the cache is full of heads in use.
+        """
+        sh = self._heads.get(sector)
+        if sh is not None and sh.units == units:
+            if sh.lru is not None:
+                del sh.lru[sh]
+                sh.lru = None
+            sh.count += 1
+            return sh
+        if self._waiting and retry is not None:
+            self._waiting.append(retry)  # nobody overtakes those who wait already
+            return None
+        for other in self._overlapping(sector, units * UNIT_SECTORS):
+            if other.lru is not self._inactive:
+                if retry is not None:
+                    other.waiters.append(retry)
+                return None
+            self._drop(other)
+        start = self._allocate(units)
+        if start < 0:
+            if retry is not None:
+                self._waiting.append(retry)
+            return None
+        return self._insert(sector, units, plan, self._slab(start, units))
+
+    def release_stripe(self, sh: StripeHead) -> None:
+        """Give a reference back; the last one decides on which list the head goes."""
+        sh.count -= 1
+        if sh.count:
+            return
+        if sh.state & STRIPE_SYNC_REQUESTED:
+            sh.state |= STRIPE_HANDLE
+        if sh.state & STRIPE_HANDLE:
+            if sh.state & STRIPE_DELAYED and not sh.state & STRIPE_PREREAD_ACTIVE:
+                target = self._delayed
+            else:
+                sh.state &= ~STRIPE_DELAYED
+                target = self._handle
+            target[sh] = None
+            sh.lru = target
+            self._wake()
+            return
+        if sh.state & STRIPE_PREREAD_ACTIVE:
+            sh.state &= ~STRIPE_PREREAD_ACTIVE
+            self.preread_active_stripes -= 1
+        sh.state &= ~STRIPE_IO_STARTED
+        self._inactive[sh] = None
+        sh.lru = self._inactive
+        if sh.waiters:
+            self.wake_waiters(sh)
+        if self._waiting:
+            self._wake_waiting()
+
+    def wake_waiters(self, sh: StripeHead) -> None:
+        """Let those try again whom ``sh`` had been in the way of."""
+        waiters, sh.waiters = sh.waiters, []
+        for retry in waiters:
+            retry()
+
+    def split(self, sh: StripeHead, plan: RowPlan) -> list[StripeHead]:
+        """Replace an idle ``sh`` by heads of one unit each over the same buffers.
+
+        Only the place in the cache is split; what the units inherit is the caller's affair.
+
+        Returns:
+            The new heads, lowest first, each with a reference for the caller.
+        """
+        self._forget(sh)
+        start = sh.slab.start
+        self.wake_waiters(sh)
+        return [
+            self._insert(sh.sector + i * UNIT_SECTORS, 1, plan, self._slab(start + i, 1))
+            for i in range(sh.units)
+        ]
+
+    # -- what to handle next --------------------------------------------------------------------
+
+    def activate_delayed(self) -> None:
+        """Let all delayed heads read ahead of their writes, once no other does any more."""
+        if self.preread_active_stripes >= IO_THRESHOLD:
+            return
+        while self._delayed:
+            sh, _ = self._delayed.popitem(last=False)
+            sh.state &= ~STRIPE_DELAYED
+            if not sh.state & STRIPE_PREREAD_ACTIVE:
+                sh.state |= STRIPE_PREREAD_ACTIVE
+                self.preread_active_stripes += 1
+            self._hold[sh] = None
+            sh.lru = self._hold
+
+    def get_priority_stripe(self) -> StripeHead | None:
+        """The next head to handle, with a reference for the caller.
+
+        Heads that wait to read ahead come last, but are not passed over for ever: see
+        ``BYPASS_THRESHOLD``.
+        """
+        if self._handle:
+            sh, _ = self._handle.popitem(last=False)
+            if not self._hold:
+                self._bypass_count = 0
+            elif not sh.state & STRIPE_IO_STARTED:
+                first = next(iter(self._hold))
+                if first is self._last_hold:
+                    self._bypass_count += 1
+                else:
+                    self._last_hold = first
+                    self._bypass_count = max(0, self._bypass_count - BYPASS_THRESHOLD)
+        elif self._hold and (
+            self._bypass_count > BYPASS_THRESHOLD or self.pending_full_writes == 0
+        ):
+            sh, _ = self._hold.popitem(last=False)
+            self._bypass_count = max(0, self._bypass_count - BYPASS_THRESHOLD)
+        else:
+            return None
+        sh.lru = None
+        sh.count += 1
+        return sh
+
+    def take_if_ready(self, sh: StripeHead) -> bool:
+        """Take ``sh`` off the handle list if it is there, with a reference for the caller."""
+        if sh.lru is not self._handle:
+            return False
+        del self._handle[sh]
+        sh.lru = None
+        sh.count += 1
+        return True
+
+    @property
+    def active_stripes(self) -> int:
+        """Units of heads in use (``stripe_cache_active``)."""
+        return sum(sh.units for sh in self._heads.values() if sh.lru is not self._inactive)
+
+    def drop_inactive(self) -> None:
+        """Forget what idle heads hold, as when the members changed behind the cache's back."""
+        for sh in list(self._inactive):
+            self._drop(sh)
+
+    # -- the pool -------------------------------------------------------------------------------
+
+    def _allocate(self, units: int) -> int:
+        """First of ``units`` free units in a row, dropping idle heads as needed; -1 if none."""
+        while True:
+            starts = _runs(self._free_units, units)
+            if starts:
+                start = (starts & -starts).bit_length() - 1
+                self._free_units ^= ((1 << units) - 1) << start
+                return start
+            if not self._inactive:
+                return -1
+            self._drop(next(iter(self._inactive)))
+
+    def _slab(self, start: int, units: int) -> Slab:
+        slab = self._slabs.get((start, units))
+        if slab is None:
+            if len(self._slabs) >= 4 * self.capacity_units:
+                self._slabs.clear()
+            window = slice(start * UNIT_BYTES, (start + units) * UNIT_BYTES)
+            pages = [arena[window] for arena in self._arenas]
+            slab = self._slabs[start, units] = Slab(start, units, pages, self._end_io)
+        return slab
+
+    def _insert(self, sector: int, units: int, plan: RowPlan, slab: Slab) -> StripeHead:
+        sh = StripeHead(sector, units, plan, slab)
+        sh.count = 1
+        for request in slab.requests:
+            request.owner = sh
+        self._heads[sector] = sh
+        insort(self._starts, sector)
+        return sh
+
+    def _drop(self, sh: StripeHead) -> None:
+        """Free an idle head's units."""
+        del self._inactive[sh]
+        self._forget(sh)
+        self._free_units |= ((1 << sh.units) - 1) << sh.slab.start
+
+    def _forget(self, sh: StripeHead) -> None:
+        del self._heads[sh.sector]
+        del self._starts[bisect_left(self._starts, sh.sector)]
+
+    def _overlapping(self, sector: int, sectors: int) -> list[StripeHead]:
+        first = bisect_left(self._starts, sector)
+        found = []
+        if first:
+            before = self._heads[self._starts[first - 1]]
+            if before.sector + before.sectors > sector:
+                found.append(before)
+        end = bisect_left(self._starts, sector + sectors, first)
+        found.extend(self._heads[start] for start in self._starts[first:end])
+        return found
+
+    def _wake_waiting(self) -> None:
+        """Let all who wait for room try again, in the order they came."""
+        waiting, self._waiting = self._waiting, deque()
+        for retry in waiting:
+            retry()
+
+
+def _runs(free: int, length: int) -> int:
+    """The bits of ``free`` at which ``length`` set bits in a row begin."""
+    covered = 1
+    while covered < length and free:
+        step = min(covered, length - covered)
+        free &= free >> step
+        covered += step
+    return free

@@ -1,0 +1,6 @@
+"""The simulation's ground floor: virtual time, the queues, contexts, randomness, observation."""
+
+from raidsim.sim.hook import Hook
+from raidsim.sim.simulator import CONTEXT_NAMES, IRQ, PROCESS, TASKLET, DeadlockError, Simulator
+
+__all__ = ["CONTEXT_NAMES", "IRQ", "PROCESS", "TASKLET", "DeadlockError", "Hook", "Simulator"]

@@ -1,0 +1,181 @@
+"""The event loop: a virtual clock, three ready queues and, when timed, a heap of what is to come.
+
+Work waits in the queue of the context it runs in. Tasklets go first, then what devices do, then
+process context: the order in which a single CPU would get to them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Any
+
+from raidsim.errors import RaidsimError
+from raidsim.sim.hook import Hook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Work = tuple[Callable[..., object], tuple[Any, ...]]
+
+PROCESS, TASKLET, IRQ = range(3)
+CONTEXT_NAMES = ("process", "tasklet", "irq")
+
+
+class DeadlockError(RaidsimError):
+    """Something is awaited that nothing left to run can bring about."""
+
+
+class Simulator:
+    """One thread of simulated time.
+
+    Timed, work asked for later waits in a heap and the clock jumps from one due time to the next;
+    ties are broken by the order of asking. Untimed, every service time is zero: work asked for
+    later is simply ready, the heap stays empty and the clock stands.
+
+    Attributes:
+        timed: Whether delays are kept.
+        now_ns: The virtual clock.
+        context: ``PROCESS``, ``TASKLET`` or ``IRQ``: where the running code runs.
+        in_callback: Whether the running code is a completion callback.
+        hook: Where events are observed.
+    """
+
+    __slots__ = (
+        "_devices",
+        "_future",
+        "_ready",
+        "_seed",
+        "_sequence",
+        "_streams",
+        "_tasklets",
+        "context",
+        "hook",
+        "in_callback",
+        "now_ns",
+        "timed",
+    )
+
+    def __init__(self, seed: int = 0, *, timed: bool = False) -> None:
+        self.timed = timed
+        self.now_ns = 0
+        self.context = PROCESS
+        self.in_callback = False
+        self.hook = Hook(self)
+        self._seed = seed
+        self._streams: dict[str, random.Random] = {}
+        self._ready: deque[Work] = deque()
+        self._devices: deque[Work] = deque()
+        self._tasklets: deque[Work] = deque()
+        self._future: list[tuple[int, int, deque[Work], Work]] = []
+        self._sequence = 0
+
+    def random(self, name: str) -> random.Random:
+        """Return the random stream called ``name``: its numbers depend on it and the seed alone."""
+        stream = self._streams.get(name)
+        if stream is None:
+            stream = self._streams[name] = random.Random(f"{self._seed}/{name}")  # noqa: S311  a simulation wants repeatable numbers, not secret ones
+        return stream
+
+    def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Run ``function(*arguments)`` in process context, after what is ready already."""
+        self._ready.append((function, arguments))
+
+    def call_after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Run ``function(*arguments)`` in process context, ``delay_ns`` from now when timed."""
+        self._after(delay_ns, self._ready, (function, arguments))
+
+    def device_after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Let a device do ``function(*arguments)``, ``delay_ns`` from now when timed.
+
+        A device is no CPU: its work goes on while process context spins.
+        """
+        self._after(delay_ns, self._devices, (function, arguments))
+
+    def tasklet_schedule(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Run ``function(*arguments)`` in tasklet context, before any more process context."""
+        self._tasklets.append((function, arguments))
+
+    def interrupt(self, handler: Callable[..., object], *arguments: Any) -> None:
+        """Run ``handler(*arguments)`` at once, in irq context: a device calls for the CPU."""
+        interrupted, self.context = self.context, IRQ
+        try:
+            handler(*arguments)
+        finally:
+            self.context = interrupted
+
+    def run(self) -> None:
+        """Run until nothing is left to do."""
+        while self._step():
+            pass
+
+    def run_until(
+        self, predicate: Callable[[], object], waiting_for: object = "a condition"
+    ) -> None:
+        """Run until ``predicate()`` is true.
+
+        Args:
+            predicate: Asked before each piece of work.
+            waiting_for: What is awaited, for the error; turned into text only then.
+
+        Raises:
+            DeadlockError: Nothing is left to run and the predicate is still false.
+        """
+        while not predicate():
+            if not self._step():
+                raise DeadlockError(f"nothing left to run, still waiting for {waiting_for}")
+
+    def spin(self) -> bool:
+        """Run one piece of work that is not process context, if need be by advancing the clock.
+
+        This is all that a CPU lets happen while it spins in process context: devices work,
+        interrupts come, tasklets run, other process context waits.
+
+        Returns:
+            Whether there was any.
+        """
+        while not self._step_below_process():
+            if not self._future:
+                return False
+            self._advance()
+        return True
+
+    def _step(self) -> bool:
+        """Run the next piece of work in any context; tell whether there was any."""
+        while not self._step_below_process():
+            if self._ready:
+                function, arguments = self._ready.popleft()
+                function(*arguments)
+                return True
+            if not self._future:
+                return False
+            self._advance()
+        return True
+
+    def _step_below_process(self) -> bool:
+        if self._tasklets:
+            function, arguments = self._tasklets.popleft()
+            interrupted, self.context = self.context, TASKLET
+            try:
+                function(*arguments)
+            finally:
+                self.context = interrupted
+            return True
+        if self._devices:
+            function, arguments = self._devices.popleft()
+            function(*arguments)
+            return True
+        return False
+
+    def _advance(self) -> None:
+        """Set the clock to the next due time and make ready what is due first."""
+        self.now_ns, _, queue, work = heappop(self._future)
+        queue.append(work)
+
+    def _after(self, delay_ns: int, queue: deque[Work], work: Work) -> None:
+        if self.timed and delay_ns > 0:
+            self._sequence += 1
+            heappush(self._future, (self.now_ns + delay_ns, self._sequence, queue, work))
+        else:
+            queue.append(work)
