@@ -82,8 +82,10 @@ def async_xor(
     begin_software("xor", length, submit)
     if drop_dst:
         submit.machine.raid6.xor_blocks(dest, sources[1:], length, offset)
-    else:
+    elif sources:
         submit.machine.raid6.xor_gen(dest, sources, length, offset)
+    else:
+        dest[offset : offset + length] = 0
     async_tx_sync_epilog(submit)
     return None
 

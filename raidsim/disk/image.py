@@ -37,6 +37,7 @@ class ImageDisk:
     Args:
         path: the image; it must exist.
         readonly: open for reading only, under a shared lock.
+        lock: take the lock; a mere look at a superblock needs none.
 
     Raises:
         ImageError: the file is missing, not a regular file or block device, not accessible, or
@@ -45,7 +46,9 @@ class ImageDisk:
 
     __slots__ = ("_fd", "path", "readonly", "sectors")
 
-    def __init__(self, path: str | os.PathLike[str], *, readonly: bool = False) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, readonly: bool = False, lock: bool = True
+    ) -> None:
         self.path = Path(path)
         self.readonly = readonly
         flags = (os.O_RDONLY if readonly else os.O_RDWR) | os.O_CLOEXEC
@@ -54,7 +57,8 @@ class ImageDisk:
         except OSError as error:
             raise ImageError(_explain_open(self.path, error)) from error
         try:
-            self._lock()
+            if lock:
+                self._lock()
             self.sectors = os.lseek(self._fd, 0, os.SEEK_END) >> 9
         except OSError as error:
             os.close(self._fd)

@@ -173,8 +173,8 @@ def dma_request_channel(
     Devices that have all of ``mask`` are searched in the order of registration. Without a filter
     the first free channel is taken; otherwise ``filter_fn(chan, filter_param)`` is called once
     for each free channel until it returns ``DMA_ACK``. All channels of a device are public or
-    all are private: taking one makes its device ``DMA_PRIVATE``, for good, and a public device
-    with a channel in use has none to give.
+    all are private: taking one makes its device ``DMA_PRIVATE``, for good. While a client holds
+    dmaengine, no channel of a public device is free.
 
     Returns:
         The channel, which is the caller's until ``dma_release_channel``, or None.
@@ -184,8 +184,6 @@ def dma_request_channel(
         if not device.cap_mask.issuperset(mask):
             continue
         free = [chan for chan in device.channels if chan.client_count == 0]
-        if DMA_PRIVATE not in device.cap_mask and len(free) < len(device.channels):
-            continue
         for chan in free:
             if filter_fn is None or filter_fn(chan, filter_param):
                 device.cap_mask.add(DMA_PRIVATE)

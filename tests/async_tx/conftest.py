@@ -15,13 +15,11 @@ def one_device(**settings):
     return EngineProfile(name="one", description="", devices=(DeviceProfile(**settings),))
 
 
-def device_each(*capabilities, interrupt=True):
+def device_each(*capabilities, interrupt=True, **settings):
     """An engine with a device for each capability, so that every chain changes channels."""
     more = ("interrupt",) if interrupt else ()
-    devices = tuple(
-        DeviceProfile(capabilities=(name, *more), max_xor=8, max_pq=8, threshold_slots=0)
-        for name in capabilities
-    )
+    settings = {"max_xor": 8, "max_pq": 8, "threshold_slots": 0} | settings
+    devices = tuple(DeviceProfile(capabilities=(name, *more), **settings) for name in capabilities)
     return EngineProfile(name="each", description="", devices=devices)
 
 
@@ -92,3 +90,8 @@ def book_syndrome():
 def engine():
     """The two makers of engine profiles: one device for everything, or one for each thing."""
     return one_device, device_each
+
+
+@pytest.fixture(scope="session")
+def every_engine():
+    return ENGINES

@@ -26,7 +26,7 @@ from raidsim.dmaengine import (
     DMA_PREP_PQ_DISABLE_P,
     DMA_PREP_PQ_DISABLE_Q,
 )
-from raidsim.dmaengine.drivers.ring import RingChannel
+from raidsim.dmaengine.drivers.ring import RingChannel, RingDescriptor
 
 
 @pytest.fixture
@@ -116,6 +116,28 @@ def test_only_the_last_piece_carries_callback_and_acknowledgement(max8, pieces, 
     assert max8.submit.cb_fn == called.append
     max8.finish(tx)
     assert called == [1]
+
+
+@pytest.mark.parametrize("operation", ["xor", "pq"])
+def test_a_piece_is_not_acknowledged_before_the_next_depends_on_it(max8, monkeypatch, operation):
+    acknowledged, submitted = [], []
+    tx_submit = RingDescriptor.tx_submit
+
+    def watch(tx):
+        acknowledged.extend(piece.flags & DMA_CTRL_ACK for piece in submitted[-1:])
+        submitted.append(tx)
+        return tx_submit(tx)
+
+    monkeypatch.setattr(RingDescriptor, "tx_submit", watch)
+    blocks = max8.blocks(22)
+    max8.submit.flags = ASYNC_TX_ACK
+    if operation == "xor":
+        async_xor(blocks[0], blocks[1:], 0, 20, 512, max8.submit)
+    else:
+        async_gen_syndrome(blocks, 0, 22, 512, max8.submit)
+    assert len(submitted) > 2
+    assert not any(acknowledged)
+    assert all(tx.flags & DMA_CTRL_ACK for tx in submitted)
 
 
 def test_pieces_of_a_pq_after_the_first_continue(max8, pieces):
@@ -223,7 +245,7 @@ def test_counters_tell_where_operations_ran(max8, software):
         blocks = bench.blocks(3)
         bench.finish(async_xor(blocks[0], blocks[1:], 0, 2, 512, bench.submit))
         stats = bench.machine.async_tx_stats
-        ran, idle = (stats.software, stats.offloaded)[::-1 if engine else 1]
+        ran, idle = (stats.software, stats.offloaded)[:: -1 if engine else 1]
         assert ran.operations["xor"] == 1
         assert ran.length_bytes["xor"] == 512
         assert not any(idle.operations.values())

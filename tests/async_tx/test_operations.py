@@ -94,14 +94,12 @@ def test_xor_takes_no_more_sources_than_it_is_told(bench):
     assert (dest == sources[0] ^ sources[1]).all()
 
 
-@pytest.mark.parametrize("operation", ["xor", "xor_val"])
-def test_xor_of_one_source_is_refused(bench, operation):
+def test_xor_of_one_source_is_refused(bench):
     dest, source = bench.blocks(2)
-    with pytest.raises(OperationError, match="at least 2 sources, not 1"):
-        if operation == "xor":
-            async_xor(dest, [source], 0, 1, 512, bench.submit)
-        else:
-            async_xor_val(dest, [dest], 0, 1, 512, SumCheck(), bench.submit)
+    with pytest.raises(OperationError, match="async_xor takes at least 2 sources, not 1"):
+        async_xor(dest, [source], 0, 1, 512, bench.submit)
+    with pytest.raises(OperationError, match="async_xor_val takes at least 2 sources, not 1"):
+        async_xor_val(dest, [dest], 0, 1, 512, SumCheck(), bench.submit)
 
 
 @pytest.mark.parametrize("count", [2, 8, 9, 20])
@@ -154,9 +152,9 @@ def test_the_documents_pq_and_pq_val_are_the_same_functions():
 @pytest.mark.parametrize("missing", [(), (0,), (1, 3)])
 @pytest.mark.parametrize("disks", [5, 10, 18, 24, 64, 255])
 def test_pq_generates_p_and_q(bench, disks, missing, book_syndrome):
-    data = [None if i in missing and i < disks - 2 else b for i, b in enumerate(bench.blocks(disks - 2))]
-    if not any(block is not None for block in data):
-        pytest.skip("no data left")
+    data = [
+        None if i in missing and i < disks - 2 else b for i, b in enumerate(bench.blocks(disks - 2))
+    ]
     p, q = bench.blocks(2)
     old = p[:128].copy(), q[:128].copy()
     blocks = [*data, p, q]

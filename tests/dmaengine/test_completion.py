@@ -5,7 +5,6 @@ from raidsim.dmaengine import (
     DMA_COMPLETE,
     DMA_ERROR,
     async_tx_run_dependencies,
-
     dma_wait_for_async_tx,
 )
 from raidsim.dmaengine.completion import WAIT_LIMIT_NS
@@ -40,7 +39,7 @@ def test_waiting_issues_what_is_pending():
 
 def test_waiting_handles_dependency_chains():
     _, first, second = make()
-    parent, middle, last = (chan.prep_dma_interrupt(0) for chan in (first, first, second))
+    parent, middle, last = (chan.prep_dma_interrupt(0) for chan in (first, second, second))
     chain(parent, middle)
     chain(middle, last)
     parent.tx_submit()

@@ -190,7 +190,10 @@ def test_the_filter_is_called_once_for_each_free_channel(unused):
 def test_the_channel_the_filter_acks_is_returned(unused):
     register_engine(unused, engine(copier(3)))
     chan = dma_request_channel(
-        unused, {DMA_MEMCPY}, lambda chan, name: DMA_ACK if chan.name == name else False, "dma0chan1"
+        unused,
+        {DMA_MEMCPY},
+        lambda chan, name: DMA_ACK if chan.name == name else False,
+        "dma0chan1",
     )
     assert chan.name == "dma0chan1"
 
@@ -223,7 +226,7 @@ def test_a_device_private_at_registration_is_left_to_requests():
     assert dma_request_channel(machine, {DMA_MEMCPY}).client_count == 1
 
 
-def test_a_public_device_with_a_channel_in_use_gives_none_away():
+def test_a_public_device_in_use_gives_no_channel_away():
     machine = Machine(engines=[engine(copier(2))])
     assert dma_request_channel(machine, {DMA_MEMCPY}) is None
 

@@ -2,17 +2,26 @@ import numpy as np
 import pytest
 
 from raidsim import Machine
-from raidsim.dmaengine import DMA_COMPLETE, DMA_CTRL_ACK, DMA_IN_PROGRESS, DMA_PREP_INTERRUPT
+from raidsim.dmaengine import (
+    DMA_COMPLETE,
+    DMA_CTRL_ACK,
+    DMA_IN_PROGRESS,
+    DMA_PREP_INTERRUPT,
+    DmaAsyncTxDescriptor,
+)
 from raidsim.dmaengine.drivers import DeviceProfile, EngineProfile
+from raidsim.dmaengine.drivers.ring import RingDescriptor
 from raidsim.dmaengine.errors import DescriptorError
 from raidsim.dmaengine.events import Completed, Issued, Submitted
-from raidsim.sim import IRQ, PROCESS, TASKLET
+from raidsim.sim import PROCESS, TASKLET
+
+BLOCK = np.zeros(1, np.uint8)
 
 
 def make(timed=False, **settings):
     settings = {"ring_slots": 4, "threshold_slots": 0} | settings
     device = DeviceProfile(
-        capabilities=("memcpy", "xor", "pq", "interrupt"), max_xor=8, max_pq=8, **settings
+        capabilities=("memcpy", "memset", "xor", "pq", "interrupt"), max_xor=8, max_pq=8, **settings
     )
     profile = EngineProfile(name="test", description="", devices=(device,))
     machine = Machine(timed=timed, engines=[profile])
@@ -116,30 +125,50 @@ def test_callbacks_run_in_tasklet_context():
     assert machine.sim.context == PROCESS
 
 
-def test_no_descriptor_field_changes_in_irq_context():
-    machine, chan = make()
-    tx = interrupt(chan)
+def test_a_callback_is_not_called_again_when_its_descriptor_is_used_again():
+    machine, chan = make(ring_slots=1)
+    called = []
+    for callback in (called.append, None):
+        tx = chan.prep_dma_interrupt(DMA_CTRL_ACK)
+        if callback:
+            tx.callback = callback
+        tx.tx_submit()
+        chan.issue_pending()
+        machine.sim.run()
+    assert called == [None]
+
+
+def test_a_descriptor_that_asks_for_an_interrupt_completes_before_those_behind_it():
+    machine, chan = make(timed=True, descriptor_latency_ns=100)
+    times = []
+    for flags in (DMA_PREP_INTERRUPT, 0, 0):
+        tx = chan.prep_dma_interrupt(flags) if flags else chan.prep_dma_memset(BLOCK, 0, 0, 1, 0)
+        tx.callback = lambda _param: times.append(machine.sim.now_ns)
+        tx.tx_submit()
     chan.issue_pending()
-    before, at_irq = (tx.cookie, tx.flags, tx.callback, tx.parent, tx.next), []
-    schedule = machine.sim.tasklet_schedule
+    machine.sim.run()
+    assert times == [100, 300, 300]
 
-    class Watched:
-        def __getattr__(self, name):
-            return getattr(machine_sim, name)
 
-        def interrupt(self, handler):
-            machine_sim.interrupt(handler)
-            at_irq.append((tx.cookie, tx.flags, tx.callback, tx.parent, tx.next))
+def test_no_descriptor_field_changes_in_irq_context(monkeypatch):
+    machine, chan = make()
+    fields = DmaAsyncTxDescriptor.__slots__
+    written = []
 
-        def tasklet_schedule(self, function):
-            at_irq.append(machine_sim.context)
-            schedule(function)
+    def watch(self, name, value):
+        if name in fields:
+            written.append(machine.sim.context)
+        object.__setattr__(self, name, value)
 
-    machine_sim = machine.sim
-    machine.sim = Watched()
-    machine_sim.run()
-    assert at_irq == [IRQ, before]
-    assert tx.cookie == 0
+    monkeypatch.setattr(RingDescriptor, "__setattr__", watch)
+    parent, child = (chan.prep_dma_interrupt(0) for _ in range(2))
+    parent.next, child.parent = child, parent
+    parent.callback = lambda _param: None
+    parent.tx_submit()
+    chan.issue_pending()
+    machine.sim.run()
+    assert child.cookie == 0
+    assert set(written) == {PROCESS, TASKLET}
 
 
 def test_completion_is_published_after_the_callbacks_of_a_pass():

@@ -57,11 +57,7 @@ def handle_stripe_dirtying(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> 
         rcw = rcw_needs.bit_count()
         if rcw_needs:
             _read_ahead(sh, rcw_needs & s.insync_mask)
-    if (
-        rcw > conf.raid_disks
-        and rmw > conf.raid_disks
-        and not sh.state & STRIPE_PREREAD_ACTIVE
-    ):
+    if rcw > conf.raid_disks and rmw > conf.raid_disks and not sh.state & STRIPE_PREREAD_ACTIVE:
         sh.state |= STRIPE_DELAYED
     if (
         (s.req_compute or not sh.state & STRIPE_COMPUTE_RUN)

@@ -57,11 +57,7 @@ def _failure_needs_all(
     if missing & partial_writes:
         return True
     forced_rcw = s.failed >= 2 and missing & (sh.towrite_mask | sh.plan.parity_mask)
-    if (
-        not forced_rcw
-        and conf.rmw_level != DISABLE_RMW
-        and sh.sector < conf.mddev.recovery_cp
-    ):
+    if not forced_rcw and conf.rmw_level != DISABLE_RMW and sh.sector < conf.mddev.recovery_cp:
         return False  # the old parity can be trusted, so a read-modify-write will do
     return bool(missing & sh.plan.data_mask & ~sh.overwrite)
 

@@ -59,9 +59,7 @@ class Raid5:
         else:
             StripeRequest(conf, bio, bio.sector, len(bio.buffer)).start()
 
-    def sync_request(
-        self, sector: int, end_sector: int, retry: Callable[[], object]
-    ) -> int:
+    def sync_request(self, sector: int, end_sector: int, retry: Callable[[], object]) -> int:
         """Let the stripe at member ``sector`` be brought in sync, or checked.
 
         Args:

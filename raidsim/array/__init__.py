@@ -1,0 +1,6 @@
+"""One array, opened: create, assemble, read, write, fail, add, rebuild, check, stop."""
+
+from raidsim.array.array import Array, SyncReport
+from raidsim.array.creation import MISSING, ArraySpec
+
+__all__ = ["MISSING", "Array", "ArraySpec", "SyncReport"]

@@ -1,0 +1,111 @@
+"""The array directory: which images belong together, and what machine they run on.
+
+The superblocks are the truth about the array; this file only saves typing their names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from raidsim.errors import RaidsimError
+
+_FILE = "array.json"
+_VERSION = 1
+
+
+class DirectoryError(RaidsimError):
+    """The array directory is not there, is in the way, or cannot be read."""
+
+
+@dataclass(slots=True)
+class ArrayDirectory:
+    """What an array directory remembers.
+
+    Attributes:
+        path: the directory.
+        images: the members' images, absolute.
+        engines: names of the offload engines' profiles.
+        readonly: it was assembled with ``--readonly``.
+    """
+
+    path: Path
+    images: list[Path] = field(default_factory=list)
+    engines: list[str] = field(default_factory=list)
+    readonly: bool = False
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> ArrayDirectory:
+        """Read the directory at ``path``.
+
+        Raises:
+            DirectoryError: there is none, or its file makes no sense.
+        """
+        directory = Path(path)
+        try:
+            values = json.loads((directory / _FILE).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise DirectoryError(
+                f"{path}: no array here; make one with `raidsim create {path}`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise DirectoryError(f"{directory / _FILE}: cannot be read: {error}") from error
+        try:
+            if values["version"] != _VERSION:
+                raise DirectoryError(f"{directory / _FILE}: made by another version of raidsim")
+            return cls(
+                path=directory,
+                images=[directory.absolute() / image for image in values["images"]],
+                engines=[str(engine) for engine in values["engines"]],
+                readonly=bool(values["readonly"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise DirectoryError(
+                f"{directory / _FILE}: damaged; assemble the array anew from its images"
+            ) from error
+
+    @classmethod
+    def claim(cls, path: str | os.PathLike[str]) -> ArrayDirectory:
+        """A new array directory at ``path``, not yet saved.
+
+        Raises:
+            DirectoryError: an array, or anything else but an empty place, is there already.
+        """
+        directory = Path(path)
+        if (directory / _FILE).exists():
+            raise DirectoryError(f"{path}: an array is here already; choose another directory")
+        if directory.exists() and not directory.is_dir():
+            raise DirectoryError(f"{path}: not a directory")
+        return cls(directory)
+
+    def save(self) -> None:
+        """Write it down, all or nothing."""
+        values = {
+            "version": _VERSION,
+            "images": [self._relative(image) for image in self.images],
+            "engines": self.engines,
+            "readonly": self.readonly,
+        }
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary = self.path / f"{_FILE}.new"
+            temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+            temporary.replace(self.path / _FILE)
+        except OSError as error:
+            raise DirectoryError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    def new_image(self) -> Path:
+        """A name for one more image in the directory."""
+        number = 0
+        while (
+            image := self.path.absolute() / f"disk{number}.img"
+        ) in self.images or image.exists():
+            number += 1
+        return image
+
+    def _relative(self, image: Path) -> str:
+        # What lies in the directory moves with it.
+        inside = self.path.absolute()
+        return str(image.relative_to(inside) if image.is_relative_to(inside) else image)

@@ -1,0 +1,164 @@
+"""Images as members: making them, finding their superblocks, writing metadata to them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from copy import copy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raidsim.disk import WRITE, DiskRequest, ImageError, ImageFullError
+from raidsim.errors import UsageError
+from raidsim.md.placement import place_member
+from raidsim.md.superblock import (
+    MAX_SECTOR,
+    SuperblockError,
+    find_superblock,
+    validate_for_array,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from raidsim.disk import ImageDisk
+    from raidsim.md.mddev import Mddev
+    from raidsim.md.superblock import SuperblockV1
+
+
+class NotAMemberError(ImageError):
+    """An image is not a member that can be used here."""
+
+
+def create_image(path: Path, size_bytes: int) -> None:
+    """Make a sparse image of zeros.
+
+    Raises:
+        ImageError: something is there already, or the host refuses.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.truncate(size_bytes)
+    except FileExistsError:
+        raise ImageError(f"{path}: is there already; name another image, or this one") from None
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        kind = ImageFullError if error.errno == errno.ENOSPC else ImageError
+        raise kind(f"{path}: cannot be made: {error.strerror}") from error
+
+
+def load_member(disk: ImageDisk, name: str) -> SuperblockV1:
+    """A member's superblock, fit to assemble.
+
+    Raises:
+        NotAMemberError: there is none, or it is damaged or makes no sense.
+    """
+    try:
+        sb = find_superblock(disk.read, disk.sectors)
+        validate_for_array(sb, disk.sectors)
+    except SuperblockError as error:
+        raise NotAMemberError(f"{name}: {error}") from error
+    return sb
+
+
+def refuse_member(disk: ImageDisk, name: str) -> None:
+    """Refuse an image that is some array's member already.
+
+    Raises:
+        NotAMemberError: it is.
+    """
+    try:
+        sb = find_superblock(disk.read, disk.sectors)
+    except SuperblockError:
+        return
+    raise NotAMemberError(
+        f"{name}: belongs to array {sb.name} ({sb.set_uuid.hex()}); take another image, or empty"
+        " this one first"
+    )
+
+
+def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
+    """The superblock of a spare that joins ``mddev`` on ``disk``.
+
+    A former member gets its old number back, as mdadm has it; any other the first free one beyond
+    the slots.
+
+    Raises:
+        NotAMemberError: it is a member in use, or of another array, or too small.
+    """
+    name = str(disk.path)
+    array = mddev.superblock
+    former: SuperblockV1 | None
+    try:
+        former = find_superblock(disk.read, disk.sectors)
+    except SuperblockError:
+        former = None
+    if former is not None and former.set_uuid != array.set_uuid:
+        refuse_member(disk, name)
+    try:
+        placement = place_member(
+            array.minor_version, disk.sectors, array.data_offset, mddev.dev_sectors
+        )
+    except UsageError as error:
+        raise NotAMemberError(f"{name}: {error}") from error
+    taken = {rdev.desc_nr for rdev in mddev.rdevs}
+    number = mddev.geometry.raid_disks
+    while number in taken:
+        number += 1
+    if former is not None and former.dev_number not in taken:
+        number = former.dev_number
+    if number >= array.max_dev:
+        raise NotAMemberError(f"{name}: the array has no room for another member")
+    sb = copy(array)
+    sb.dev_roles = list(array.dev_roles)
+    sb.feature_map = 0
+    sb.recovery_offset = 0
+    sb.resync_offset = MAX_SECTOR
+    sb.cnt_corrected_read = 0
+    sb.devflags = 0
+    sb.dev_number = number
+    sb.device_uuid = former.device_uuid if former is not None else secrets.token_bytes(16)
+    sb.data_offset = placement.data_offset
+    sb.data_size = placement.data_size
+    sb.super_offset = placement.super_offset
+    sb.bblog_offset = placement.bblog_offset
+    sb.bblog_size = placement.bblog_size
+    return sb
+
+
+def write_metadata(disk: ImageDisk, sb: SuperblockV1) -> None:
+    """Write a new member's superblock and its empty bad block log."""
+    if sb.bblog_size:
+        _write(disk, sb.super_offset + sb.bblog_offset, b"\xff" * (sb.bblog_size * 512))
+    _write(disk, sb.super_offset, sb.to_bytes())
+
+
+def _write(disk: ImageDisk, sector: int, raw: bytes) -> None:
+    def end_io(request: DiskRequest) -> None:
+        if request.status:
+            raise ImageError(f"{disk.path}: cannot be written: {os.strerror(request.status)}")
+
+    buffer = np.frombuffer(bytearray(raw), np.uint8)
+    disk.submit(DiskRequest(WRITE, sector, buffer, end_io, fua=True))
+
+
+def find_disk(images: Sequence[Path], disk: str) -> Path:
+    """The image that ``disk``, a file name or a path, means.
+
+    Raises:
+        UsageError: none, or more than one.
+    """
+    found = [image for image in images if image.name == disk]
+    if not found:
+        wanted = os.path.realpath(disk)
+        found = [image for image in images if os.path.realpath(image) == wanted]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{disk}: more than one member has that file name; give its path")
+    names = ", ".join(image.name for image in images)
+    raise UsageError(f"{disk}: no such disk; the array has {names}")

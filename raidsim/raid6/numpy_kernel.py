@@ -1,0 +1,129 @@
+"""The kernel that is always there, and the reference of the others: whole-array NumPy operations.
+
+A sum of products is evaluated bit by bit: with the sources grouped by the bits that are set in
+their coefficients, Horner's rule takes seven doublings for any number of sources. The signed
+right shift spreads a byte's top bit over the byte, which makes a doubling four operations.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from raidsim.raid6.kernel import Raid6Kernel, check_length
+
+if TYPE_CHECKING:
+    from raidsim.raid6.kernel import Operation
+    from raidsim.raid6.linear_map import Block, LinearMap
+
+# Small enough that a piece of each block stays in the second-level cache, large enough that
+# NumPy's cost per call does not show.
+PIECE_BYTES = 65536
+
+_DOUBLING_PASSES = 4
+_SEVEN = np.int8(7)
+_REDUCTION = np.int8(0x1D)
+
+_SignedBlock = npt.NDArray[np.int8]
+
+
+class _Sum(NamedTuple):
+    """One dest's sum: ``planes[0]`` are the sources whose coefficient has the highest bit."""
+
+    dest: _SignedBlock
+    planes: tuple[tuple[_SignedBlock, ...], ...]
+    in_place: bool
+
+
+class NumpyKernel(Raid6Kernel):
+    """GF(2^8) arithmetic in NumPy."""
+
+    name: ClassVar[str] = "numpy"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._carry = np.empty(PIECE_BYTES, np.int8)
+        self._total = np.empty(PIECE_BYTES, np.int8)
+        self._unequal = np.empty(PIECE_BYTES, np.bool_)
+
+    def is_zero(self, buffer: Block, length: int, offset: int = 0) -> bool:
+        """Return whether ``length`` bytes from ``offset`` are all zero."""
+        check_length(length, buffer.size - offset)
+        return not buffer[offset : offset + length].any()
+
+    def equal(self, a: Block, b: Block, length: int, offset: int = 0) -> bool:
+        """Return whether ``length`` bytes from ``offset`` are the same in ``a`` and ``b``."""
+        check_length(length, min(a.size, b.size) - offset)
+        for start in range(offset, offset + length, PIECE_BYTES):
+            stop = min(start + PIECE_BYTES, offset + length)
+            unequal = self._unequal[: stop - start]
+            if np.not_equal(a[start:stop], b[start:stop], unequal).any():
+                return False
+        return True
+
+    def _compile(self, linear_map: LinearMap, offset: int, room: int) -> Operation:
+        sums = _sums(linear_map)
+        carry, total = self._carry, self._total
+
+        def operation(length: int) -> None:
+            check_length(length, room)
+            for start in range(offset, offset + length, PIECE_BYTES):
+                stop = min(start + PIECE_BYTES, offset + length)
+                for each in sums:
+                    _evaluate(each, start, stop, carry, total)
+
+        return operation
+
+
+def _sums(linear_map: LinearMap) -> list[_Sum]:
+    """Return what to compute, in this order."""
+    dests, sources, (first_row, *other_rows) = linear_map
+    sums = [_sum(dests[0], sources, first_row)]
+    for dest, row in zip(dests[1:], other_rows, strict=True):
+        # From a row nearly the same, such as D_b's for D_a, the first result is the shorter way.
+        rest = tuple(a ^ b for a, b in zip(row, first_row, strict=True))
+        if not sums[0].in_place and _passes(rest) + 1 < _passes(row):
+            sums.append(_sum(dest, (dests[0], *sources), (1, *rest)))
+        else:
+            sums.append(_sum(dest, sources, row))
+    return sums
+
+
+def _passes(row: tuple[int, ...]) -> int:
+    """Return how many times a sum with these coefficients passes over a piece."""
+    doublings = max((coefficient.bit_length() for coefficient in row), default=1) - 1
+    additions = sum(coefficient.bit_count() for coefficient in row)
+    return doublings * _DOUBLING_PASSES + additions
+
+
+def _sum(dest: Block, sources: tuple[Block, ...], row: tuple[int, ...]) -> _Sum:
+    terms = [(source.view(np.int8), int(c)) for source, c in zip(sources, row, strict=True)]
+    bits = max((coefficient.bit_length() for _, coefficient in terms), default=0)
+    planes = tuple(
+        tuple(source for source, coefficient in terms if coefficient >> bit & 1)
+        for bit in reversed(range(bits))
+    )
+    in_place = any(np.may_share_memory(dest, source) for source in sources)
+    return _Sum(dest.view(np.int8), planes, in_place)
+
+
+def _evaluate(each: _Sum, start: int, stop: int, carry: _SignedBlock, total: _SignedBlock) -> None:
+    dest = each.dest[start:stop]
+    carry = carry[: stop - start]
+    target = total[: stop - start] if each.in_place else dest
+    value: _SignedBlock | None = None
+    for plane in each.planes:
+        if value is not None:
+            np.right_shift(value, _SEVEN, carry)
+            np.bitwise_and(carry, _REDUCTION, carry)
+            value = np.add(value, value, target)
+            np.bitwise_xor(value, carry, value)
+        for source in plane:
+            piece = source[start:stop]
+            value = piece if value is None else np.bitwise_xor(value, piece, target)
+    if value is None:
+        dest.fill(0)
+    elif value is not dest:
+        dest[:] = value
