@@ -55,17 +55,16 @@ class Machine:
         self.raid6 = select_kernel(kernel)
         self.dmaengine = DmaRegistry()
         self.async_tx_stats = AsyncTxStats()
-        self._scratch: list[Buffer] = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+        self._scratch: Buffer = np.empty(0, np.uint8)
         dmaengine_get(self)
         for engine in engines:
             register_engine(self, engine)
 
-    def scratch(self, index: int, size: int) -> Buffer:
-        """Return one of the machine's two scratch buffers, of at least ``size`` bytes.
+    def scratch(self, size: int) -> Buffer:
+        """Return the machine's scratch buffer, of at least ``size`` bytes.
 
-        It is valid until the caller returns; what it holds is undefined.
+        It is the caller's until anything else runs; what it holds is undefined.
         """
-        buffer = self._scratch[index]
-        if buffer.size < size:
-            buffer = self._scratch[index] = np.empty(size, np.uint8)
-        return buffer
+        if self._scratch.size < size:
+            self._scratch = np.empty(size, np.uint8)
+        return self._scratch

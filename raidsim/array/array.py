@@ -6,39 +6,29 @@ raise. Between two of them nothing runs.
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from raidsim.array.creation import MISSING, ArraySpec, new_superblocks
-from raidsim.array.directory import ArrayDirectory
-from raidsim.array.member import (
-    create_image,
-    find_disk,
-    joining_superblock,
-    load_member,
-    refuse_member,
-    write_metadata,
-)
-from raidsim.disk import ImageDisk, ImageError
+from raidsim.array.member import create_image, find_disk, joining_superblock, write_metadata
+from raidsim.array.opening import assemble_array, create_array, open_array
+from raidsim.disk import ImageDisk
 from raidsim.errors import UsageError
-from raidsim.machine import Machine
-from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
 from raidsim.md.bio import FLUSH, READ, WRITE, Bio
-from raidsim.md.mddev import ArrayStateError, Mddev
+from raidsim.md.mddev import ArrayStateError
 from raidsim.md.rdev import Rdev
-from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.sync import SyncThread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    import os
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from raidsim.md.superblock import SuperblockV1
+    from raidsim.array.creation import ArraySpec
+    from raidsim.array.opening import RunningArray
 
     Progress = Callable[[str, int, int], object]
 
@@ -73,13 +63,11 @@ class Array:
         mddev: md's view of it.
     """
 
-    def __init__(
-        self, directory: ArrayDirectory, machine: Machine, mddev: Mddev, disks: list[ImageDisk]
-    ) -> None:
-        self.directory = directory
-        self.machine = machine
-        self.mddev = mddev
-        self._disks = disks
+    def __init__(self, running: RunningArray) -> None:
+        self.directory = running.directory
+        self.machine = running.machine
+        self.mddev = running.mddev
+        self._disks = running.disks
 
     # -- getting one ----------------------------------------------------------------------------
 
@@ -92,7 +80,7 @@ class Array:
         *,
         image_bytes: int = 64 << 20,
         engines: Sequence[str] = (),
-    ) -> Array:
+    ) -> Self:
         """Make an array.
 
         Args:
@@ -107,58 +95,7 @@ class Array:
         Raises:
             RaidsimError: nothing was changed.
         """
-        directory = ArrayDirectory.claim(path)
-        directory.engines = list(engines)
-        spec.check()
-        machine = Machine(engines=engines)
-        if images:
-            names = [MISSING if str(i) == MISSING else str(Path(i).absolute()) for i in images]
-            return cls._create_on(directory, spec, names, machine)
-        names = []
-        made: list[Path] = []
-        try:
-            for number in range(spec.raid_disks + spec.spare_disks):
-                image = directory.path.absolute() / f"disk{number}.img"
-                create_image(image, image_bytes)
-                made.append(image)
-                names.append(str(image))
-            return cls._create_on(directory, spec, names, machine, in_sync=True)
-        except BaseException:
-            for image in made:
-                image.unlink()
-            raise
-
-    @classmethod
-    def _create_on(
-        cls,
-        directory: ArrayDirectory,
-        spec: ArraySpec,
-        names: list[str],
-        machine: Machine,
-        *,
-        in_sync: bool = False,
-    ) -> Array:
-        present = [name for name in names if name != MISSING]
-        if len({os.path.realpath(name) for name in present}) < len(present):
-            raise UsageError("an image is listed twice")
-        spec = replace(
-            spec, in_sync=in_sync or spec.in_sync, name=spec.name or directory.path.absolute().name
-        )
-        disks = {name: disk for name, disk in zip(present, _open_all(present), strict=True)}
-        try:
-            for name, disk in disks.items():
-                refuse_member(disk, name)
-            superblocks = new_superblocks(
-                spec, names, {name: disk.sectors for name, disk in disks.items()}
-            )
-            for name, sb in superblocks.items():
-                write_metadata(disks[name], sb)
-            directory.images = [Path(name) for name in present]
-            directory.save()
-            return cls._start(directory, machine, disks, analyse_members(superblocks), superblocks)
-        except BaseException:
-            _close_all(disks.values())
-            raise
+        return cls(create_array(path, spec, images, image_bytes=image_bytes, engines=engines))
 
     @classmethod
     def assemble(
@@ -169,7 +106,7 @@ class Array:
         force: bool = False,
         readonly: bool = False,
         engines: Sequence[str] = (),
-    ) -> Array:
+    ) -> Self:
         """Take existing members and run their array.
 
         Args:
@@ -182,95 +119,24 @@ class Array:
         Raises:
             RaidsimError: nothing was changed. A stale member is named with both event counts.
         """
-        directory = ArrayDirectory(Path(path))
-        directory.images = [Path(image).absolute() for image in images]
-        directory.engines = list(engines)
-        directory.readonly = readonly
-        array = cls._assemble(directory, force=force, strict=True)
-        try:
-            directory.save()
-        except BaseException:
-            array.abandon()
-            raise
-        return array
+        return cls(assemble_array(path, images, force=force, readonly=readonly, engines=engines))
 
     @classmethod
     def open(
         cls, path: str | os.PathLike[str], *, without: str | None = None, inspect: bool = False
-    ) -> Array:
+    ) -> Self:
         """Run the array of a directory.
 
         Args:
             path: the array directory.
-            without: an image to do without, when it is not there or cannot be read.
+            without: an image to do without from now on, as it is not there or cannot be read.
             inspect: only look at its state: read-only, whatever that state is, and even while
                 another program runs the array.
 
         Raises:
             RaidsimError: it cannot be run; nothing was changed.
         """
-        directory = ArrayDirectory.load(path)
-        if without is not None:
-            gone = find_disk(directory.images, without)
-            directory.images = [image for image in directory.images if image != gone]
-        directory.readonly |= inspect
-        return cls._assemble(directory, inspect=inspect)
-
-    @classmethod
-    def _assemble(
-        cls,
-        directory: ArrayDirectory,
-        *,
-        force: bool = False,
-        strict: bool = False,
-        inspect: bool = False,
-    ) -> Array:
-        names = [str(image) for image in directory.images]
-        if len({os.path.realpath(name) for name in names}) < len(names):
-            raise UsageError("an image is listed twice")
-        if not names:
-            raise UsageError("no images given; name the members")
-        machine = Machine(engines=directory.engines)
-        opened = _open_all(names, readonly=directory.readonly, lock=not inspect)
-        disks = dict(zip(names, opened, strict=True))
-        try:
-            superblocks = {name: load_member(disk, name) for name, disk in disks.items()}
-            assembly = analyse_members(superblocks, force=force)
-            if not inspect:
-                _refuse_unfit(assembly, superblocks, force=force, strict=strict)
-            if force and assembly.dirty_degraded:
-                # mdadm's --force declares the parity right, for want of anything better.
-                assembly.freshest.resync_offset = MAX_SECTOR
-            return cls._start(directory, machine, disks, assembly, superblocks)
-        except BaseException:
-            _close_all(disks.values())
-            raise
-
-    @classmethod
-    def _start(
-        cls,
-        directory: ArrayDirectory,
-        machine: Machine,
-        disks: dict[str, ImageDisk],
-        assembly: Assembly,
-        superblocks: dict[str, SuperblockV1],
-    ) -> Array:
-        rdevs = []
-        for name, disk in disks.items():
-            rdev = Rdev(disk, superblocks[name])
-            if name in assembly.slots:
-                rdev.take_slot(assembly.slots[name], assembly.recovery_offsets[name])
-            rdev.faulty = name in assembly.faulty or name in assembly.stale
-            rdevs.append(rdev)
-        rdevs.sort(key=lambda rdev: -rdev.desc_nr)
-        mddev = Mddev(
-            machine,
-            assembly.geometry,
-            assembly.freshest,
-            rdevs,
-            readonly=directory.readonly,
-        )
-        return cls(directory, machine, mddev, list(disks.values()))
+        return cls(open_array(path, without=without, inspect=inspect))
 
     # -- letting go -----------------------------------------------------------------------------
 
@@ -294,7 +160,8 @@ class Array:
 
     def abandon(self) -> None:
         """Let the images go as they are, as a crash would: what was dirty stays so."""
-        _close_all(self._disks)
+        for disk in self._disks:
+            disk.close()
         self.machine.raid6.forget()
 
     # -- bytes ----------------------------------------------------------------------------------
@@ -385,11 +252,14 @@ class Array:
                 f" {self.size} bytes"
             )
 
-    def _check_writable(self) -> None:
+    def _check_not_readonly(self) -> None:
         if self.mddev.readonly:
             raise ArrayStateError(
                 f"{self.directory.path}: the array is read-only; assemble it without --readonly"
             )
+
+    def _check_writable(self) -> None:
+        self._check_not_readonly()
         if self.mddev.broken:
             raise ArrayStateError(
                 f"{self.directory.path}: the array has failed: too many members are gone"
@@ -476,12 +346,6 @@ class Array:
                 return rdev
         raise UsageError(f"{disk}: is not a member of the array")
 
-    def _check_not_readonly(self) -> None:
-        if self.mddev.readonly:
-            raise ArrayStateError(
-                f"{self.directory.path}: the array is read-only; assemble it without --readonly"
-            )
-
     # -- sync -----------------------------------------------------------------------------------
 
     def rebuild(self, progress: Progress | None = None) -> list[SyncReport]:
@@ -505,10 +369,7 @@ class Array:
                 action = "resync"
             else:
                 break
-            report = self._sync(action, progress)
-            reports.append(report)
-            if report.interrupted and mddev.broken:
-                break
+            reports.append(self._sync(action, progress))
         return reports
 
     def check(self, progress: Progress | None = None) -> SyncReport:
@@ -537,44 +398,3 @@ class Array:
                     progress(action, shown, thread.end_sector)
         sim.run()
         return SyncReport(action, self.mddev.resync_mismatches, thread.interrupted)
-
-
-def _refuse_unfit(
-    assembly: Assembly, superblocks: dict[str, SuperblockV1], *, force: bool, strict: bool
-) -> None:
-    """Refuse what md, or mdadm for it, would not run; an array already known may have failed."""
-    freshest = assembly.freshest
-    if strict and not force:
-        for name in (*assembly.stale, *assembly.faulty):
-            raise AssemblyError(
-                f"{name}: is stale: it has seen {superblocks[name].events} events, the array"
-                f" {freshest.events}; leave it out, or bring it back with --force"
-            )
-    if strict and assembly.missing > assembly.geometry.max_degraded:
-        present = len(assembly.slots)
-        raise AssemblyError(
-            f"{present} members are not enough to start the array: it has"
-            f" {assembly.geometry.raid_disks} and can bear to lose {assembly.geometry.max_degraded}"
-        )
-    if assembly.dirty_degraded and not force and assembly.missing <= assembly.geometry.max_degraded:
-        raise AssemblyError(
-            "cannot start a dirty degraded array: its parity may be wrong where a write was cut"
-            " short; `raidsim assemble --force` takes it as it is"
-        )
-
-
-def _open_all(
-    names: Iterable[str], *, readonly: bool = False, lock: bool = True
-) -> list[ImageDisk]:
-    disks: list[ImageDisk] = []
-    try:
-        disks.extend(ImageDisk(name, readonly=readonly, lock=lock) for name in names)
-    except ImageError:
-        _close_all(disks)
-        raise
-    return disks
-
-
-def _close_all(disks: Iterable[ImageDisk]) -> None:
-    for disk in disks:
-        disk.close()

@@ -6,11 +6,14 @@ The superblocks are the truth about the array; this file only saves typing their
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from raidsim.errors import RaidsimError
+
+if TYPE_CHECKING:
+    import os
 
 _FILE = "array.json"
 _VERSION = 1

@@ -6,7 +6,6 @@ import errno
 import os
 import secrets
 from copy import copy
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +22,7 @@ from raidsim.md.superblock import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from raidsim.disk import ImageDisk
     from raidsim.md.mddev import Mddev

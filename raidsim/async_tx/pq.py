@@ -184,7 +184,7 @@ def _sources(blocks: Sequence[Buffer | None], disks: int) -> tuple[list[Buffer],
         block = blocks[index]
         if block is not None:
             sources.append(block)
-            coefficients.append(int(gfexp[index]))
+            coefficients.append(gfexp[index])
     return sources, coefficients
 
 
@@ -247,15 +247,15 @@ def _mismatch(
     spare: Buffer,
     submit: AsyncSubmitCtl,
 ) -> int:
-    """Generate both anew, beside the ones to validate, and compare."""
+    """Generate anew, beside what is to be validated, and compare."""
     machine = submit.machine
     p, q = blocks[disks - 2], blocks[disks - 1]
-    expected_p = None if p is None else machine.scratch(0, offset + length)
-    expected_q = None if q is None else spare
-    machine.raid6.gen_syndrome([*blocks[: disks - 2], expected_p, expected_q], length, offset)
+    new_p, new_q = machine.scratch(offset + length), spare
+    anew = [*blocks[: disks - 2], None if p is None else new_p, None if q is None else new_q]
+    machine.raid6.gen_syndrome(anew, length, offset)
     flags = 0
-    if p is not None and not machine.raid6.equal(p, expected_p, length, offset):
+    if p is not None and not machine.raid6.equal(p, new_p, length, offset):
         flags |= SUM_CHECK_P_RESULT
-    if q is not None and not machine.raid6.equal(q, expected_q, length, offset):
+    if q is not None and not machine.raid6.equal(q, new_q, length, offset):
         flags |= SUM_CHECK_Q_RESULT
     return flags

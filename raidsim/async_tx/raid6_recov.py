@@ -83,10 +83,7 @@ def async_raid6_2data_recov(
     submit.machine.async_tx_stats.offloaded.add("2data", length)
 
     flags, cb_fn, cb_param = submit.flags, submit.cb_fn, submit.cb_param
-    coefficients = [
-        int(gfexi[failb - faila]),
-        int(gfinv[gfexp[faila] ^ gfexp[failb]]),
-    ]
+    coefficients = [gfexi[failb - faila], gfinv[gfexp[faila] ^ gfexp[failb]]]
     survivors = _survivors(blocks, disks, faila, failb)
     if not survivors:
         _next(submit, ASYNC_TX_FENCE, submit.depend_tx)
@@ -96,7 +93,7 @@ def async_raid6_2data_recov(
         )
         return async_xor(data_a, [p, data_b], 0, 2, length, submit)
 
-    tx = _partial_syndrome(blocks, disks, survivors, (data_a, data_b), length, submit)
+    tx = _partial_syndrome(disks, survivors, (data_a, data_b), length, submit)
     tx = _xor_into(data_a, p, length, tx, submit)
     tx = _xor_into(data_b, q, length, tx, submit)
     _next(submit, ASYNC_TX_FENCE, tx)
@@ -142,10 +139,10 @@ def async_raid6_datap_recov(
     submit.machine.async_tx_stats.offloaded.add("datap", length)
 
     flags, cb_fn, cb_param = submit.flags, submit.cb_fn, submit.cb_param
-    tx = _partial_syndrome(blocks, disks, survivors, (p, data_a), length, submit)
+    tx = _partial_syndrome(disks, survivors, (p, data_a), length, submit)
     tx = _xor_into(data_a, q, length, tx, submit)
     _next(submit, ASYNC_TX_FENCE, tx)
-    tx = _sum_product(data_a, [data_a], [int(gfinv[gfexp[faila]])], length, submit)
+    tx = _sum_product(data_a, [data_a], [gfinv[gfexp[faila]]], length, submit)
     init_async_submit(submit, flags | ASYNC_TX_XOR_DROP_DST, tx, cb_fn, cb_param, submit.scribble)
     return async_xor(p, [p, data_a], 0, 2, length, submit)
 
@@ -159,11 +156,13 @@ def _failed(blocks: Sequence[Buffer | None], index: int, disks: int) -> Buffer:
     return block
 
 
-def _survivors(blocks: Sequence[Buffer | None], disks: int, faila: int, failb: int) -> list[int]:
+def _survivors(
+    blocks: Sequence[Buffer | None], disks: int, faila: int, failb: int
+) -> list[tuple[int, Buffer]]:
     return [
-        index
-        for index in range(disks - 2)
-        if index not in (faila, failb) and blocks[index] is not None
+        (index, block)
+        for index, block in enumerate(blocks[: disks - 2])
+        if block is not None and index not in {faila, failb}
     ]
 
 
@@ -182,9 +181,8 @@ def _next(submit: AsyncSubmitCtl, flags: int, tx: DmaAsyncTxDescriptor | None) -
 
 
 def _partial_syndrome(
-    blocks: Sequence[Buffer | None],
     disks: int,
-    survivors: list[int],
+    survivors: list[tuple[int, Buffer]],
     pq: tuple[Buffer, Buffer],
     length: int,
     submit: AsyncSubmitCtl,
@@ -196,15 +194,13 @@ def _partial_syndrome(
     p, q = pq
     _next(submit, ASYNC_TX_FENCE, submit.depend_tx)
     if len(survivors) == 1:
-        (good,) = survivors
-        source = blocks[good]
-        assert source is not None  # noqa: S101  survivors are those present
+        ((good, source),) = survivors
         tx = async_memcpy(p, source, 0, 0, length, submit)
         _next(submit, ASYNC_TX_FENCE, tx)
-        return _sum_product(q, [source], [int(gfexp[good])], length, submit)
+        return _sum_product(q, [source], [gfexp[good]], length, submit)
     partial: list[Buffer | None] = [None] * (disks - 2)
-    for index in survivors:
-        partial[index] = blocks[index]
+    for index, block in survivors:
+        partial[index] = block
     return async_gen_syndrome([*partial, p, q], 0, disks, length, submit)
 
 

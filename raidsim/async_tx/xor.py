@@ -65,8 +65,7 @@ def async_xor(
     check_submission(submit)
     if src_cnt < 2:
         raise OperationError(f"async_xor takes at least 2 sources, not {src_cnt}")
-    drop_dst = submit.flags & ASYNC_TX_XOR_DROP_DST
-    if drop_dst and src_list[0] is not dest:
+    if submit.flags & ASYNC_TX_XOR_DROP_DST and src_list[0] is not dest:
         raise OperationError("ASYNC_TX_XOR_DROP_DST: the destination must be the first source")
     sources = [source for source in src_list[:src_cnt] if source is not None]
     chan = async_tx_find_channel(submit, DMA_XOR)
@@ -80,9 +79,7 @@ def async_xor(
             submit.machine.async_tx_stats.offloaded.add("xor", length)
             return tx
     begin_software("xor", length, submit)
-    if drop_dst:
-        submit.machine.raid6.xor_blocks(dest, sources[1:], length, offset)
-    elif sources:
+    if sources:
         submit.machine.raid6.xor_gen(dest, sources, length, offset)
     else:
         dest[offset : offset + length] = 0
@@ -136,7 +133,7 @@ def async_xor_val(
             return _do_async_xor_val(chan, src_list[:src_cnt], offset, length, result, submit)
     begin_software("xor_val", length, submit)
     machine = submit.machine
-    expected = machine.scratch(0, offset + length)
+    expected = machine.scratch(offset + length)
     machine.raid6.xor_gen(expected, src_list[1:src_cnt], length, offset)
     equal = machine.raid6.equal(dest, expected, length, offset)
     result.flags = 0 if equal else SUM_CHECK_P_RESULT

@@ -111,16 +111,15 @@ class Mddev:
             self._flush(bio)
         elif self.readonly or self.broken:
             bio.fail_part()
+        elif self.in_sync:
+            self.in_sync = False
+            self._sb_flags |= MD_SB_CHANGE_CLEAN
+            self._waiting_writes.append(bio)
+            self.check_recovery()
+        elif self.sb_change_pending:
+            self._waiting_writes.append(bio)
         else:
-            if self.in_sync:
-                self.in_sync = False
-                self._sb_flags |= MD_SB_CHANGE_CLEAN
-                self._waiting_writes.append(bio)
-                self.check_recovery()
-            elif self.sb_change_pending:
-                self._waiting_writes.append(bio)
-            else:
-                self.personality.make_request(bio)
+            self.personality.make_request(bio)
 
     def _flush(self, bio: Bio) -> None:
         """Let every member put what it was given on stable storage."""
@@ -233,7 +232,7 @@ class Mddev:
             return
         self._sb_flags = 0
         failed = [rdev for rdev in self.rdevs if rdev.faulty and rdev.raid_disk >= 0]
-        if failed and not self.readonly:
+        if failed and not self.readonly and not self.broken:
             for rdev in failed:
                 rdev.raid_disk = -1
             self.update_superblocks(MD_SB_CHANGE_DEVS)

@@ -57,7 +57,7 @@ def syndrome(data):
     q = np.zeros_like(p)
     for index, block in present:
         p ^= block
-        q ^= np.asarray(gfmul, np.uint8)[int(gfexp[index])][block]
+        q ^= gfmul[gfexp[index]][block]
     return p, q
 
 

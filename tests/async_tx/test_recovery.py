@@ -12,7 +12,7 @@ from raidsim.async_tx import (
     async_raid6_datap_recov,
     init_async_submit,
 )
-from raidsim.dmaengine import DMA_CTRL_ACK
+from raidsim.dmaengine import DMA_CTRL_ACK, DMA_PQ
 from raidsim.dmaengine.events import Submitted
 
 
@@ -152,3 +152,37 @@ def test_what_can_not_be_recovered_is_refused(bench, book_syndrome):
         async_raid6_2data_recov(6, 512, 0, 1, [*blocks[:5], None], submit)
     with pytest.raises(OperationError, match="both P and Q"):
         async_raid6_datap_recov(6, 512, 0, [*blocks[:4], None, blocks[5]], submit)
+
+
+@pytest.mark.parametrize("kind", ["2data", "datap"])
+def test_recovery_is_offloaded_to_the_channel_of_the_operation_it_depends_on(
+    max8, book_syndrome, kind
+):
+    expected = stripe(max8, book_syndrome, 8)
+    blocks = copies(expected)
+    (scrap,) = max8.blocks(1)
+    tx = async_memset(scrap, 0, 0, 512, max8.submit)
+    max8.machine.dmaengine.channel_table[DMA_PQ] = None
+    init_async_submit(max8.submit, ASYNC_TX_ACK, tx, None, None, None)
+    if kind == "2data":
+        blocks[0][:], blocks[1][:] = 1, 2
+        tx = async_raid6_2data_recov(8, 512, 0, 1, blocks, max8.submit)
+    else:
+        blocks[0][:], blocks[6][:] = 1, 2
+        tx = async_raid6_datap_recov(8, 512, 0, blocks, max8.submit)
+    assert tx is not None
+    max8.finish(tx)
+    assert same(blocks, expected)
+    assert max8.machine.async_tx_stats.software.operations[kind] == 0
+
+
+def test_recovery_of_unaligned_blocks_is_done_in_software(make_bench, engine, book_syndrome):
+    one_device, _ = engine
+    bench = make_bench([one_device(pq_align=1024)])
+    expected = stripe(bench, book_syndrome, 8)
+    blocks = copies(expected)
+    blocks[0][:], blocks[1][:] = 1, 2
+    assert async_raid6_2data_recov(8, 512, 0, 1, blocks, bench.submit) is None
+    blocks[0][:], blocks[6][:] = 1, 2
+    assert async_raid6_datap_recov(8, 512, 0, blocks, bench.submit) is None
+    assert same(blocks, expected)

@@ -432,3 +432,10 @@ def test_two_machines_keep_their_operations_apart():
     async_tx_issue_pending_all(one)
     one.sim.run()
     assert block[0] == 7
+
+
+def test_xor_and_pq_leave_their_descriptor_in_the_submit_control_copies_do_not(max8, call):
+    init_async_submit(max8.submit, 0, None, None, None, None)
+    tx = call(max8.blocks(8), max8.submit)
+    copies = (CALLS["memcpy"], CALLS["memset"], CALLS["trigger_callback"])
+    assert max8.submit.depend_tx is (None if call in copies else tx)

@@ -8,8 +8,10 @@ from raidsim.dmaengine import (
     dma_wait_for_async_tx,
 )
 from raidsim.dmaengine.completion import WAIT_LIMIT_NS
+from raidsim.dmaengine.constants import DMA_MAX_COOKIE
 from raidsim.dmaengine.drivers import DeviceProfile, EngineProfile
 from raidsim.dmaengine.errors import DmaContextError
+from raidsim.sim import TASKLET
 
 
 def make(timed=False, **settings):
@@ -121,3 +123,23 @@ def test_a_callback_runs_before_its_dependants_are_submitted():
     machine.sim.run()
     assert seen[0] < 0
     assert child.cookie == 0
+
+
+def test_a_callback_runs_in_tasklet_context_even_while_somebody_polls():
+    machine, chan, _ = make()
+    contexts = []
+    tx = chan.prep_dma_interrupt(0)
+    tx.callback = lambda _param: contexts.append(machine.sim.context)
+    tx.tx_submit()
+    dma_wait_for_async_tx(tx)
+    assert contexts == [TASKLET]
+
+
+def test_a_completed_descriptor_is_complete_also_while_cookies_wrap():
+    _, chan, _ = make()
+    tx = chan.prep_dma_interrupt(0)
+    tx.tx_submit()
+    dma_wait_for_async_tx(tx)
+    chan.completed_cookie, chan.cookie = DMA_MAX_COOKIE, 1
+    assert tx.cookie == 0
+    assert dma_wait_for_async_tx(tx) == DMA_COMPLETE

@@ -1,7 +1,4 @@
-"""What the hardware of an engine does to memory, source by source with its own coefficients.
-
-An engine reads every source before it writes, so that a destination may be among its sources.
-"""
+"""What the hardware of an engine does to memory, source by source, each with its coefficient."""
 
 from __future__ import annotations
 
@@ -30,21 +27,14 @@ def xor(
     machine: Machine, dest: Buffer, sources: Sequence[Buffer], offset: int, length: int
 ) -> None:
     """Write the xor of the sources to ``dest``."""
-    if sources[0] is dest:
-        machine.raid6.xor_blocks(dest, sources[1:], length, offset)
-    elif _reads(sources, dest):
-        result = machine.scratch(0, offset + length)
-        machine.raid6.xor_gen(result, sources, length, offset)
-        memcpy(dest, offset, result, offset, length)
-    else:
-        machine.raid6.xor_gen(dest, sources, length, offset)
+    machine.raid6.xor_gen(dest, sources, length, offset)
 
 
 def xor_val(
     machine: Machine, sources: Sequence[Buffer], offset: int, length: int, result: SumCheck
 ) -> None:
     """Set the P bit of ``result`` unless the xor of the sources is zero."""
-    total = machine.scratch(0, offset + length)
+    total = machine.scratch(offset + length)
     machine.raid6.xor_gen(total, sources, length, offset)
     zero = machine.raid6.is_zero(total, length, offset)
     result.flags = 0 if zero else SUM_CHECK_P_RESULT
@@ -60,17 +50,12 @@ def pq(
     length: int,
 ) -> None:
     """Write the xor of the sources to ``p``, the sum of their products to ``q``."""
-    size = offset + length
-    new_p = machine.scratch(0, size) if p is not None and _reads(sources, p) else p
-    new_q = machine.scratch(1, size) if q is not None and _reads(sources, q) else q
-    if new_p is not None:
-        machine.raid6.xor_gen(new_p, sources, length, offset)
-    if new_q is not None:
-        machine.raid6.sum_product(new_q, sources, coefficients, length, offset)
-    if p is not None and new_p is not None and new_p is not p:
-        memcpy(p, offset, new_p, offset, length)
-    if q is not None and new_q is not None and new_q is not q:
-        memcpy(q, offset, new_q, offset, length)
+    # Where P and Q are carried on, P counts in Q times 0, and Q twice in P: it does not matter
+    # that one of them is written before the other reads it.
+    if q is not None:
+        machine.raid6.sum_product(q, sources, coefficients, length, offset)
+    if p is not None:
+        machine.raid6.xor_gen(p, sources, length, offset)
 
 
 def pq_val(
@@ -85,7 +70,7 @@ def pq_val(
 ) -> None:
     """Set the bits of whichever of ``p`` and ``q`` is not what the sources give."""
     raid6 = machine.raid6
-    expected = machine.scratch(0, offset + length)
+    expected = machine.scratch(offset + length)
     flags = 0
     if p is not None:
         raid6.xor_gen(expected, sources, length, offset)
@@ -100,10 +85,3 @@ def pq_val(
 
 def nothing() -> None:
     """Do what an interrupt descriptor does to memory."""
-
-
-def _reads(sources: Sequence[Buffer], dest: Buffer) -> bool:
-    for source in sources:  # noqa: SIM110  a generator costs ten times this loop
-        if source is dest:
-            return True
-    return False

@@ -99,13 +99,12 @@ class RingChannel(DmaChan):
         self._tasklet_scheduled = False
 
     def alloc_chan_resources(self) -> int:
-        """Make the descriptors."""
+        """Make the ring; its descriptors are made when they are first needed."""
         self.free_slots = self._profile.ring_slots
-        self._free = [RingDescriptor(self) for _ in range(self.free_slots)]
         return self.free_slots
 
     def free_chan_resources(self) -> None:
-        """Give the descriptors up."""
+        """Give the ring up."""
         self.free_slots = 0
         self._free = []
         self._unacknowledged = []
@@ -126,7 +125,7 @@ class RingChannel(DmaChan):
             if slots > self.free_slots:
                 return None
         self.free_slots -= slots
-        tx = self._free.pop()
+        tx = self._free.pop() if self._free else RingDescriptor(self)
         tx.cookie = -EBUSY
         tx.flags = flags
         tx.operation = operation

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from raidsim.disk import READ, DiskRequest
@@ -109,8 +110,8 @@ def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Itera
         for low, high in _borders(chunks, chunk_bytes, conf.cache.max_units * UNIT_BYTES):
             parts = []
             for j, first, last in chunks:
-                start = first if first > low else low
-                stop = last if last < high else high
+                start = max(low, first)
+                stop = min(high, last)
                 if start < stop:
                     bio_offset = row_start + j * chunk_bytes + start
                     parts.append((data_disks[j], start - low, bio_offset, stop - start))
@@ -142,7 +143,7 @@ def _borders(
     ordered = sorted(cuts)
     lowest = min(first for _, first, _ in chunks)
     highest = max(last for _, _, last in chunks)
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in pairwise(ordered):
         if high > lowest and low < highest:
             for start in range(low, high, max_bytes):
                 yield start, min(start + max_bytes, high)

@@ -49,14 +49,13 @@ def _deal_out(
     for member, segments in waiting.items():
         for bio, page_offset, bio_offset, length in segments:
             bio.remaining -= 1
-            end = page_offset + length
-            while page_offset < end:
-                index, offset = divmod(page_offset, UNIT_BYTES)
-                part = min(end - page_offset, UNIT_BYTES - offset)
-                segment = (bio, offset, bio_offset, part)
+            done = 0
+            while done < length:
+                index, offset = divmod(page_offset + done, UNIT_BYTES)
+                part = min(length - done, UNIT_BYTES - offset)
+                segment = (bio, offset, bio_offset + done, part)
                 if written:
                     children[index].add_write(member, segment)
                 else:
                     children[index].add_read(member, segment)
-                page_offset += part
-                bio_offset += part
+                done += part

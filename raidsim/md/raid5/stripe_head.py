@@ -60,7 +60,7 @@ class Slab:
     Attributes:
         start: first of its units in the pool.
         units: how many there are.
-        pages: per member a ``uint8`` view of ``units`` × 4096 bytes, then a None, which is what
+        pages: per member a ``uint8`` view of ``units`` times 4096 bytes, then a None, which is what
             a slot without a disk (-1, in ddf layouts) picks.
         requests: per member the request that reads or writes its buffer.
     """

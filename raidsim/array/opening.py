@@ -1,0 +1,217 @@
+"""Making, assembling and opening an array: from images to a running ``Mddev``."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raidsim.array.creation import MISSING, ArraySpec, new_superblocks
+from raidsim.array.directory import ArrayDirectory
+from raidsim.array.member import (
+    create_image,
+    find_disk,
+    load_member,
+    refuse_member,
+    write_metadata,
+)
+from raidsim.disk import ImageDisk, ImageError
+from raidsim.errors import UsageError
+from raidsim.machine import Machine
+from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
+from raidsim.md.mddev import Mddev
+from raidsim.md.rdev import Rdev
+from raidsim.md.superblock import MAX_SECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from raidsim.md.superblock import SuperblockV1
+
+
+@dataclass(frozen=True, slots=True)
+class RunningArray:
+    """What ``Array`` is made of.
+
+    Attributes:
+        directory: the array directory.
+        machine: what the array runs on.
+        mddev: the array.
+        disks: the open images of all members, in use or not.
+    """
+
+    directory: ArrayDirectory
+    machine: Machine
+    mddev: Mddev
+    disks: list[ImageDisk]
+
+
+def create_array(
+    path: str | os.PathLike[str],
+    spec: ArraySpec,
+    images: Sequence[str | os.PathLike[str]],
+    *,
+    image_bytes: int,
+    engines: Sequence[str],
+) -> RunningArray:
+    """Make an array; see ``Array.create``."""
+    directory = ArrayDirectory.claim(path)
+    directory.engines = list(engines)
+    spec = replace(spec, name=spec.name or directory.path.absolute().name)
+    spec.check()
+    machine = Machine(engines=engines)
+    if images:
+        names = [MISSING if str(i) == MISSING else str(Path(i).absolute()) for i in images]
+        return _create_on(directory, spec, names, machine)
+    made: list[Path] = []
+    try:
+        for number in range(spec.raid_disks + spec.spare_disks):
+            image = directory.path.absolute() / f"disk{number}.img"
+            create_image(image, image_bytes)
+            made.append(image)
+        spec = replace(spec, in_sync=True)  # zeros have zeros for parity
+        return _create_on(directory, spec, [str(image) for image in made], machine)
+    except BaseException:
+        for image in made:
+            image.unlink()
+        raise
+
+
+def _create_on(
+    directory: ArrayDirectory, spec: ArraySpec, names: Sequence[str], machine: Machine
+) -> RunningArray:
+    disks = _open_all([name for name in names if name != MISSING])
+    try:
+        for name, disk in disks.items():
+            refuse_member(disk, name)
+        sectors = {name: disk.sectors for name, disk in disks.items()}
+        superblocks = new_superblocks(spec, names, sectors)
+        for name, sb in superblocks.items():
+            write_metadata(disks[name], sb)
+        directory.images = [Path(name) for name in disks]
+        directory.save()
+        return _start(directory, machine, disks, analyse_members(superblocks), superblocks)
+    except BaseException:
+        _close_all(disks.values())
+        raise
+
+
+def assemble_array(
+    path: str | os.PathLike[str],
+    images: Sequence[str | os.PathLike[str]],
+    *,
+    force: bool,
+    readonly: bool,
+    engines: Sequence[str],
+) -> RunningArray:
+    """Take existing members and run their array; see ``Array.assemble``."""
+    directory = ArrayDirectory(
+        Path(path), [Path(image).absolute() for image in images], list(engines), readonly
+    )
+    running = _assemble(directory, force=force, strict=True)
+    try:
+        directory.save()
+    except BaseException:
+        _close_all(running.disks)
+        raise
+    return running
+
+
+def open_array(path: str | os.PathLike[str], *, without: str | None, inspect: bool) -> RunningArray:
+    """Run the array of a directory; see ``Array.open``."""
+    directory = ArrayDirectory.load(path)
+    if without is not None:
+        gone = find_disk(directory.images, without)
+        directory.images = [image for image in directory.images if image != gone]
+    if inspect:
+        directory.readonly = True
+    running = _assemble(directory, inspect=inspect)
+    if without is not None:
+        directory.save()
+    return running
+
+
+def _assemble(
+    directory: ArrayDirectory, *, force: bool = False, strict: bool = False, inspect: bool = False
+) -> RunningArray:
+    if not directory.images:
+        raise UsageError("no images given; name the members")
+    machine = Machine(engines=directory.engines)
+    names = [str(image) for image in directory.images]
+    disks = _open_all(names, readonly=directory.readonly, lock=not inspect)
+    try:
+        superblocks = {name: load_member(disk, name) for name, disk in disks.items()}
+        assembly = analyse_members(superblocks, force=force)
+        if not inspect:
+            _refuse_unfit(assembly, superblocks, force=force, strict=strict)
+        if force and assembly.dirty_degraded:
+            # mdadm's --force declares the parity right, for want of anything better.
+            assembly.freshest.resync_offset = MAX_SECTOR
+        return _start(directory, machine, disks, assembly, superblocks)
+    except BaseException:
+        _close_all(disks.values())
+        raise
+
+
+def _start(
+    directory: ArrayDirectory,
+    machine: Machine,
+    disks: Mapping[str, ImageDisk],
+    assembly: Assembly,
+    superblocks: Mapping[str, SuperblockV1],
+) -> RunningArray:
+    rdevs = []
+    for name, disk in disks.items():
+        rdev = Rdev(disk, superblocks[name])
+        if name in assembly.slots:
+            rdev.take_slot(assembly.slots[name], assembly.recovery_offsets[name])
+        rdev.faulty = name in assembly.faulty or name in assembly.stale
+        rdevs.append(rdev)
+    rdevs.sort(key=lambda rdev: -rdev.desc_nr)  # md lists the newest first
+    mddev = Mddev(machine, assembly.geometry, assembly.freshest, rdevs, readonly=directory.readonly)
+    return RunningArray(directory, machine, mddev, list(disks.values()))
+
+
+def _refuse_unfit(
+    assembly: Assembly, superblocks: Mapping[str, SuperblockV1], *, force: bool, strict: bool
+) -> None:
+    """Refuse what md, or mdadm for it, would not run; an array already known may have failed."""
+    freshest = assembly.freshest
+    if strict and not force:
+        for name in (*assembly.stale, *assembly.faulty):
+            raise AssemblyError(
+                f"{name}: is stale: it has seen {superblocks[name].events} events, the array"
+                f" {freshest.events}; leave it out, or bring it back with --force"
+            )
+    if strict and assembly.missing > assembly.geometry.max_degraded:
+        present = len(assembly.slots)
+        raise AssemblyError(
+            f"{present} members are not enough to start the array: it has"
+            f" {assembly.geometry.raid_disks} and can bear to lose {assembly.geometry.max_degraded}"
+        )
+    if assembly.dirty_degraded and not force and assembly.missing <= assembly.geometry.max_degraded:
+        raise AssemblyError(
+            "cannot start a dirty degraded array: its parity may be wrong where a write was cut"
+            " short; `raidsim assemble --force` takes it as it is"
+        )
+
+
+def _open_all(
+    names: Sequence[str], *, readonly: bool = False, lock: bool = True
+) -> dict[str, ImageDisk]:
+    if len({os.path.realpath(name) for name in names}) < len(names):
+        raise UsageError("an image is listed twice")
+    disks: dict[str, ImageDisk] = {}
+    try:
+        for name in names:
+            disks[name] = ImageDisk(name, readonly=readonly, lock=lock)
+    except ImageError:
+        _close_all(disks.values())
+        raise
+    return disks
+
+
+def _close_all(disks: Iterable[ImageDisk]) -> None:
+    for disk in disks:
+        disk.close()
