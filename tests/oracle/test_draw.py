@@ -1,0 +1,190 @@
+"""The same arrays under real md and here, both ways round, over a seeded draw of shapes."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from draw import CHECK, MARK_CLEAN, NEVER_IDLE, READ_SUM, Draw, disk
+
+from raidsim.array import Array
+from raidsim.disk import ImageDisk
+from raidsim.md.superblock import SuperblockV1, find_superblock
+
+SEEDS = range(int(os.environ.get("RAIDSIM_ORACLE_SEEDS", "40")))
+# What differs between any two arrays; all else is to be the same.
+OF_ONE_ARRAY = {"set_uuid", "set_name", "ctime", "utime", "device_uuid", "sb_csum"}
+
+
+@pytest.fixture(params=SEEDS, ids=lambda seed: f"seed{seed}")
+def draw(request) -> Draw:
+    return Draw(request.param)
+
+
+def make_images(directory: Path, count: int, size: int) -> list[Path]:
+    directory.mkdir(exist_ok=True)
+    images = [directory / f"disk{i}.img" for i in range(count)]
+    for image in images:
+        image.touch()
+        os.truncate(image, size)
+    return images
+
+
+def carry_out(array: Array, content: bytes, writes) -> None:
+    for write in writes:
+        array.write(write.offset, content[write.offset : write.offset + write.length])
+
+
+def superblock(image: Path) -> SuperblockV1:
+    member = ImageDisk(image, readonly=True)
+    sb = find_superblock(member.read, member.sectors)
+    member.close()
+    return sb
+
+
+def data_area(image: Path) -> bytes:
+    sb = superblock(image)
+    with image.open("rb") as file:
+        file.seek(sb.data_offset * 512)
+        return file.read(sb.size * 512)
+
+
+def digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_real_md_runs_what_raidsim_wrote(draw, real_md, tmp_path):
+    spec = draw.spec
+    images = make_images(tmp_path / "ours", spec.raid_disks, draw.image_bytes)
+    first, second = draw.content("first"), draw.content("second")
+    with Array.create(tmp_path / "array", spec, images) as array:
+        carry_out(array, first, draw.writes)
+    healthy = [Path(shutil.copy(image, tmp_path / f"healthy{image.name}")) for image in images]
+    with Array.open(tmp_path / "array") as array:
+        for slot in draw.failures:
+            array.fail(str(slot))
+        carry_out(array, second, draw.degraded_writes)
+    members = [disk(i) for i in range(spec.raid_disks)]
+    survivors = [name for i, name in enumerate(members) if i not in draw.failures]
+
+    run = real_md.run(
+        healthy,
+        f"""
+        mdadm --assemble /dev/md0 {" ".join(members)}
+        section healthy
+        {READ_SUM}
+        section mismatches
+        {CHECK}
+        section degraded
+        mdadm --fail /dev/md0 {" ".join(members[slot] for slot in draw.failures)}
+        {READ_SUM}
+        """,
+    )
+    written = draw.expected((first, draw.writes))
+    assert run.sections["healthy"].split()[0] == digest(written)
+    assert run.sections["mismatches"].split() == ["0"]
+    assert run.sections["degraded"].split()[-2] == digest(written)
+
+    run = real_md.run(
+        images,
+        f"""
+        mdadm --assemble --run /dev/md0 {" ".join(survivors)}
+        section sum
+        {READ_SUM}
+        section mismatches
+        {CHECK}
+        """,
+    )
+    written = draw.expected((first, draw.writes), (second, draw.degraded_writes))
+    assert run.sections["sum"].split()[0] == digest(written)
+    assert run.sections["mismatches"].split() == ["0"]
+
+
+def test_raidsim_runs_what_real_md_wrote(draw, real_md, tmp_path):
+    spec = draw.spec
+    theirs = make_images(tmp_path / "theirs", spec.raid_disks, draw.image_bytes)
+    first, second = draw.content("first"), draw.content("second")
+    (tmp_path / "first").write_bytes(first)
+    (tmp_path / "second").write_bytes(second)
+    newline = "\n"
+    real_md.run(
+        theirs,
+        f"""
+        {draw.create_command()}
+        {NEVER_IDLE}
+        {newline.join(write.command(tmp_path / "first") for write in draw.writes)}
+        {MARK_CLEAN}
+        {newline.join(f"mdadm --fail /dev/md0 {disk(i)}; sleep 0.5" for i in draw.failures)}
+        {newline.join(write.command(tmp_path / "second") for write in draw.degraded_writes)}
+        {MARK_CLEAN}
+        """,
+    )
+    ours = make_images(tmp_path / "ours", spec.raid_disks, draw.image_bytes)
+    with Array.create(tmp_path / "array", spec, ours) as array:
+        carry_out(array, first, draw.writes)
+        array.mddev.idle()
+        for slot in draw.failures:
+            array.fail(str(slot))
+        carry_out(array, second, draw.degraded_writes)
+
+    survivors = [i for i in range(spec.raid_disks) if i not in draw.failures]
+    for i in range(spec.raid_disks):
+        assert data_area(theirs[i]) == data_area(ours[i]), f"data of member {i}"
+        their_fields = dataclasses.asdict(superblock(theirs[i]))
+        our_fields = dataclasses.asdict(superblock(ours[i]))
+        for name in their_fields.keys() - OF_ONE_ARRAY:
+            assert their_fields[name] == our_fields[name], f"{name} of member {i}"
+
+    written = draw.expected((first, draw.writes), (second, draw.degraded_writes))
+    with Array.assemble(tmp_path / "assembled", [theirs[i] for i in survivors]) as array:
+        assert array.read(0, array.size) == written
+        assert array.check().mismatch_sectors == 0
+
+
+def test_raidsim_finishes_a_recovery_that_real_md_began(draw, real_md, tmp_path):
+    spec = draw.spec
+    count = spec.raid_disks + len(draw.failures)
+    images = make_images(tmp_path / "theirs", count, draw.image_bytes)
+    first, second = draw.content("first"), draw.content("second")
+    (tmp_path / "first").write_bytes(first)
+    (tmp_path / "second").write_bytes(second)
+    newline = "\n"
+    assert spec.size_sectors is not None
+    half = spec.size_sectors // 2 // spec.chunk_sectors * spec.chunk_sectors
+    failed = " ".join(disk(slot) for slot in draw.failures)
+    run = real_md.run(
+        images,
+        f"""
+        {draw.create_command()}
+        {newline.join(write.command(tmp_path / "first") for write in draw.writes)}
+        mdadm --fail /dev/md0 {failed}
+        sleep 0.5
+        mdadm --remove /dev/md0 {failed}
+        echo frozen > /sys/block/md0/md/sync_action
+        mdadm --add /dev/md0 {" ".join(disk(i) for i in range(spec.raid_disks, count))}
+        echo {half} > /sys/block/md0/md/sync_max
+        echo idle > /sys/block/md0/md/sync_action
+        until grep -q "^{half} /" /sys/block/md0/md/sync_completed; do sleep 0.05; done
+        {newline.join(write.command(tmp_path / "second") for write in draw.degraded_writes)}
+        section action
+        cat /sys/block/md0/md/sync_action
+        """,
+    )
+    assert run.sections["action"].split() == ["recover"]
+
+    members = [images[i] for i in range(count) if i not in draw.failures]
+    offsets = [superblock(image).recovery_offset for image in members]
+    assert max(offsets) == half
+    written = draw.expected((first, draw.writes), (second, draw.degraded_writes))
+    with Array.assemble(tmp_path / "assembled", members) as array:
+        assert array.mddev.degraded == len(draw.failures)
+        assert array.read(0, array.size) == written
+        (report,) = array.rebuild()
+        assert report.action == "recover"
+        assert array.mddev.degraded == 0
+        assert array.check().mismatch_sectors == 0
+        assert array.read(0, array.size) == written
