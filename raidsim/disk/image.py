@@ -13,6 +13,9 @@ from raidsim.disk.request import READ, WRITE
 from raidsim.errors import RaidsimError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from raidsim.disk.request import DiskRequest
 
 # What the host may say while the medium it emulates is healthy: such a failure is the host's, so it
@@ -118,11 +121,26 @@ class ImageDisk:
         if position + len(buffer) > self.sectors << 9:
             request.status = errno.EIO  # a disk does not grow under a write, as a file would
             return
+        if not buffer[0] and self._leaves_hole(buffer, position):
+            request.status = 0
+            return
         flags = os.RWF_DSYNC if request.fua else 0
         done = os.pwritev(self._fd, (buffer,), position, flags)
         while done < len(buffer):
             done += os.pwritev(self._fd, (buffer[done:],), position + done, flags)
         request.status = 0
+
+    def _leaves_hole(self, buffer: NDArray[np.uint8], position: int) -> bool:
+        """Whether zeros are to be written where the file has a hole: it reads as zeros as it is.
+
+        So an array that was hardly written to is rebuilt onto a sparse image that stays sparse.
+        """
+        if buffer.any():
+            return False
+        try:
+            return os.lseek(self._fd, position, os.SEEK_DATA) >= position + len(buffer)
+        except OSError as error:
+            return error.errno == errno.ENXIO  # no data from there to the end
 
     def _read_rest(self, request: DiskRequest, done: int) -> int:
         """Finish a read that the host cut short; past the end of the file it is an error."""

@@ -106,6 +106,8 @@ def _split_or_count(conf: R5Conf, sh: StripeHead) -> bool:
     A tall stripe only knows that some unit is wrong, so each of its units checks again.
     """
     if sh.units > 1:
+        # P may be used up; computed from the data instead of read, it would pass.
+        sh.uptodate &= ~sh.plan.parity_mask
         sh.state |= STRIPE_SPLIT
         return True
     mddev = conf.mddev

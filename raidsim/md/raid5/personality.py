@@ -95,18 +95,17 @@ class Raid5:
         conf = self.conf
         cache = conf.cache
         handled = 0
+        sh = None
         while not conf.mddev.sb_change_pending:
-            cache.activate_delayed()
-            sh = cache.get_priority_stripe()
-            if sh is None:
-                break
+            # What is ready again at once is taken on while the CPU's cache still holds it.
+            if sh is None or not cache.take_if_ready(sh):
+                cache.activate_delayed()
+                sh = cache.get_priority_stripe()
+                if sh is None:
+                    break
+                handled += 1
             handle_stripe(conf, sh)
             cache.release_stripe(sh)
-            # What is ready again at once is taken on while the CPU's cache still holds it.
-            while cache.take_if_ready(sh) and not conf.mddev.sb_change_pending:
-                handle_stripe(conf, sh)
-                cache.release_stripe(sh)
-            handled += 1
             if handled % MAX_STRIPE_BATCH == 0:
                 async_tx_issue_pending_all(self._machine)
         async_tx_issue_pending_all(self._machine)

@@ -107,7 +107,7 @@ def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Itera
         chunks = _chunks_of_row(in_row, in_row + row_end - position, chunk_bytes)
         data_disks = geometry.rows[row % geometry.period].data_disks
         row_start = row * row_bytes - bio_start
-        for low, high in _borders(chunks, chunk_bytes, conf.cache.max_units * UNIT_BYTES):
+        for low, high in _borders(chunks, conf.cache.max_units * UNIT_BYTES):
             parts = []
             for j, first, last in chunks:
                 start = max(low, first)
@@ -131,22 +131,21 @@ def _chunks_of_row(start: int, end: int, chunk_bytes: int) -> list[tuple[int, in
     ]
 
 
-def _borders(
-    chunks: list[tuple[int, int, int]], chunk_bytes: int, max_bytes: int
-) -> Iterator[tuple[int, int]]:
+def _borders(chunks: list[tuple[int, int, int]], max_bytes: int) -> Iterator[tuple[int, int]]:
     """The heads' first and last byte in the chunk, of at most ``max_bytes`` each."""
-    cuts = {0, chunk_bytes}
+    cuts = set()
     for _, first, last in chunks:
-        for edge in (first, last):
-            cuts.add(edge - edge % UNIT_BYTES)
-            cuts.add(edge + -edge % UNIT_BYTES)
-    ordered = sorted(cuts)
-    lowest = min(first for _, first, _ in chunks)
-    highest = max(last for _, _, last in chunks)
-    for low, high in pairwise(ordered):
-        if high > lowest and low < highest:
-            for start in range(low, high, max_bytes):
-                yield start, min(start + max_bytes, high)
+        cuts.update(
+            (
+                first - first % UNIT_BYTES,
+                first + -first % UNIT_BYTES,
+                last - last % UNIT_BYTES,
+                last + -last % UNIT_BYTES,
+            )
+        )
+    for low, high in pairwise(sorted(cuts)):
+        for start in range(low, high, max_bytes):
+            yield start, min(start + max_bytes, high)
 
 
 def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
