@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 # ISA-L counts the bytes of one operation in an int.
 MAX_LENGTH_BYTES = 2**31 - 1
-# Some tens of megabytes of prepared operations: 32768 lists of 12 members and what goes with them.
-MAX_REMEMBERED_BLOCKS = 524288
+# At most some 70 MB of prepared operations: 32768 lists of 12 members.
+MAX_REMEMBERED_BLOCKS = 393216
 
 
 class Operation(Protocol):
@@ -54,7 +54,7 @@ class Raid6Kernel(ABC):
 
     def __init__(self) -> None:
         self._operations: dict[Hashable, Operation] = {}
-        self._held: list[LinearMap] = []
+        self._held: list[tuple[tuple[Block, ...], tuple[Block, ...]]] = []
         self._remembered_blocks = 0
 
     def xor_gen(self, dest: Block, sources: Sequence[Block], length: int, offset: int = 0) -> None:
@@ -160,12 +160,15 @@ class Raid6Kernel(ABC):
         """Return the operation that applies ``linear_map`` to up to ``room`` bytes."""
 
     def _prepare(self, key: tuple[object, ...], linear_map: LinearMap, offset: int) -> Operation:
+        if offset < 0:
+            raise ValueError(f"offset {offset} lies before the blocks")
         if self._remembered_blocks > MAX_REMEMBERED_BLOCKS:
             self.forget()
         room = min(block.size for block in (*linear_map.dests, *linear_map.sources)) - offset
         operation = self._compile(linear_map, offset, min(room, MAX_LENGTH_BYTES))
         self._operations[key] = operation
-        self._held.append(linear_map)  # While a block is held, no other can take over its id.
+        # While a block is held, no other can take over its id.
+        self._held.append((linear_map.dests, linear_map.sources))
         self._remembered_blocks += len(key)
         return operation
 

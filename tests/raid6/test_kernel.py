@@ -332,6 +332,15 @@ def test_nothing_happens_to_no_bytes(kernel, name):
 
 
 @pytest.mark.parametrize("name", operations(None, Stripe(3, 0)))
+def test_each_offset_is_computed_for_itself_in_either_order(kernel, name):
+    upwards, downwards = Stripe(3, 200), Stripe(3, 200)
+    for stripe, offsets in ((upwards, (0, 64)), (downwards, (64, 0))):
+        for offset in offsets:
+            operations(kernel, stripe, length=64, offset=offset)[name]()
+    assert upwards.contents() == downwards.contents()
+
+
+@pytest.mark.parametrize("name", operations(None, Stripe(3, 0)))
 @pytest.mark.parametrize(("length", "offset"), [(65, 0), (60, 5), (-1, 0), (1, 65)])
 def test_a_length_beyond_the_shortest_block_is_refused(kernel, name, length, offset):
     stripe = Stripe(3, 64)

@@ -33,12 +33,26 @@ def test_another_length_covers_that_length(kernel):
     assert np.array_equal(dest, a ^ b)
 
 
-def test_another_offset_covers_what_lies_there(kernel):
-    a, dest = random_blocks(2)
-    kernel.xor_gen(dest, [a], 64, 64)
-    assert not np.array_equal(dest[:64], a[:64])
-    kernel.xor_gen(dest, [a], 64, 0)
-    assert np.array_equal(dest, a)
+OPERATIONS = {
+    "xor_gen": lambda kernel, b, *where: kernel.xor_gen(b[0], b[1:], *where),
+    "xor_blocks": lambda kernel, b, *where: kernel.xor_blocks(b[0], b[1:], *where),
+    "gen_syndrome": lambda kernel, b, *where: kernel.gen_syndrome(b, *where),
+    "xor_syndrome": lambda kernel, b, *where: kernel.xor_syndrome(b, 1, 2, *where),
+    "mul": lambda kernel, b, *where: kernel.mul(b[0], b[1], 3, *where),
+    "sum_product": lambda kernel, b, *where: kernel.sum_product(b[0], b[1:3], (3, 4), *where),
+    "recover_2data": lambda kernel, b, *where: kernel.recover_2data(b, 0, 2, *where),
+    "recover_datap": lambda kernel, b, *where: kernel.recover_datap(b, 1, *where),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_another_offset_covers_what_lies_there(kernel, name):
+    found, expected = random_blocks(6), random_blocks(6)
+    for offset in (64, 0):
+        OPERATIONS[name](kernel, found, 64, offset)
+        OPERATIONS[name](NumpyKernel(), expected, 64, offset)
+    assert np.array_equal(found, expected)
+    assert not np.array_equal(found, random_blocks(6))
 
 
 def test_xor_gen_and_xor_blocks_of_one_list_are_two_operations(kernel):
@@ -88,3 +102,9 @@ def test_pairs_of_every_distance_are_recovered_in_the_widest_stripe(kernel):
         assert np.array_equal(blocks[failb], whole[failb])
         kernel.forget()
     assert np.array_equal(blocks, whole)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_offset_before_the_blocks_is_refused(kernel, name):
+    with pytest.raises(ValueError, match="offset -1"):
+        OPERATIONS[name](kernel, random_blocks(6), 64, -1)
