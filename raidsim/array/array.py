@@ -298,6 +298,7 @@ class Array:
             raise ArrayStateError(f"{rdev.name}: is in use; `raidsim fail` it first")
         self._check_not_readonly()
         self.mddev.remove(rdev)
+        self.machine.sim.run()
         assert isinstance(rdev.disk, ImageDisk)
         path = rdev.disk.path
         rdev.disk.close()

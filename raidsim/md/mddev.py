@@ -144,9 +144,8 @@ class Mddev:
 
     @property
     def broken(self) -> bool:
-        """More members have failed than the level can bear (``MD_BROKEN``)."""
-        slots = {rdev.raid_disk for rdev in self.rdevs if rdev.raid_disk >= 0 and not rdev.faulty}
-        return self.geometry.raid_disks - len(slots) > self.geometry.max_degraded
+        """More slots lack a member that is in sync than the level can bear (``MD_BROKEN``)."""
+        return self.degraded > self.geometry.max_degraded
 
     @property
     def sb_change_pending(self) -> bool:
@@ -183,8 +182,9 @@ class Mddev:
         self._change_devices()
 
     def remove(self, rdev: Rdev) -> None:
-        """Let a failed or spare member go; no superblock mentions it until the next is written."""
+        """Let a failed or spare member go; the others' superblocks forget it."""
         self.rdevs.remove(rdev)
+        self._change_devices()
 
     def activate_spares(self) -> bool:
         """Give spares the slots that have no member (remove_and_add_spares); tell if any did."""

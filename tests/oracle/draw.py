@@ -46,6 +46,8 @@ class Draw:
     writes: list[Write] = field(init=False)
     failures: list[int] = field(init=False)
     degraded_writes: list[Write] = field(init=False)
+    engines: list[str] = field(init=False)
+    kernel: str = field(init=False)
 
     def __post_init__(self) -> None:
         rng = random.Random(self.seed)
@@ -69,6 +71,8 @@ class Draw:
         self.writes += [self._write(rng) for _ in range(rng.randint(4, 12))]
         self.failures = rng.sample(range(raid_disks), rng.randint(1, 2 if level == 6 else 1))
         self.degraded_writes = [self._write(rng) for _ in range(rng.randint(3, 8))]
+        self.engines = rng.choice([[], ["iop13xx"], ["iop32x"], ["mv_xor-kirkwood"]])
+        self.kernel = rng.choice(["numpy", "isal"])
 
     def _write(self, rng: random.Random) -> Write:
         length = rng.choice([512, 4096, 512 * rng.randint(1, 64), 4096 * rng.randint(1, 64)])

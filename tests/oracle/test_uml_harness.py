@@ -135,6 +135,11 @@ def test_scratch_directory_is_removed(real_md, monkeypatch, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_temporary_directory_that_the_guest_covers_is_not_used(real_md, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", "/dev/shm")  # noqa: S108  named, not written to
+    assert real_md.run([], "echo ran").output == "ran\n"
+
+
 def test_machines_run_side_by_side(real_md):
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda name: real_md.run([], f"echo {name}"), "abc"))

@@ -174,6 +174,7 @@ class StripeCache:
             The new heads, lowest first, each with a reference for the caller.
         """
         self._forget(sh)
+        sh.count += 1  # never given back, so that no list takes in what is no longer there
         start = sh.slab.start
         self.wake_waiters(sh)
         return [
