@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from copy import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +17,7 @@ from raidsim.md.superblock import (
     MAX_SECTOR,
     SuperblockError,
     find_superblock,
+    format_uuid,
     validate_for_array,
 )
 
@@ -65,8 +66,13 @@ def load_member(disk: ImageDisk, name: str) -> SuperblockV1:
     return sb
 
 
-def refuse_member(disk: ImageDisk, name: str) -> None:
+def refuse_member(disk: ImageDisk, name: str, *, but_of: bytes = b"") -> None:
     """Refuse an image that is some array's member already.
+
+    Args:
+        disk: the image.
+        name: what to call it.
+        but_of: UUID of the array whose members are welcome.
 
     Raises:
         NotAMemberError: it is.
@@ -75,30 +81,24 @@ def refuse_member(disk: ImageDisk, name: str) -> None:
         sb = find_superblock(disk.read, disk.sectors)
     except SuperblockError:
         return
-    raise NotAMemberError(
-        f"{name}: belongs to array {sb.name} ({sb.set_uuid.hex()}); take another image, or empty"
-        " this one first"
-    )
+    if sb.set_uuid != but_of:
+        raise NotAMemberError(
+            f"{name}: belongs to array {sb.name} ({format_uuid(sb.set_uuid)}); take another image,"
+            " or empty this one first"
+        )
 
 
 def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
-    """The superblock of a spare that joins ``mddev`` on ``disk``.
+    """The superblock of a spare that joins ``mddev`` on ``disk``, a former member or not.
 
-    A former member gets its old number back, as mdadm has it; any other the first free one beyond
-    the slots.
+    Its number is the first free one beyond the slots, as mdadm has it.
 
     Raises:
-        NotAMemberError: it is a member in use, or of another array, or too small.
+        NotAMemberError: it is a member of another array, or too small.
     """
     name = str(disk.path)
     array = mddev.superblock
-    former: SuperblockV1 | None
-    try:
-        former = find_superblock(disk.read, disk.sectors)
-    except SuperblockError:
-        former = None
-    if former is not None and former.set_uuid != array.set_uuid:
-        refuse_member(disk, name)
+    refuse_member(disk, name, but_of=array.set_uuid)
     try:
         placement = place_member(
             array.minor_version, disk.sectors, array.data_offset, mddev.dev_sectors
@@ -109,25 +109,24 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
     number = mddev.geometry.raid_disks
     while number in taken:
         number += 1
-    if former is not None and former.dev_number not in taken:
-        number = former.dev_number
     if number >= array.max_dev:
         raise NotAMemberError(f"{name}: the array has no room for another member")
-    sb = copy(array)
-    sb.dev_roles = list(array.dev_roles)
-    sb.feature_map = 0
-    sb.recovery_offset = 0
-    sb.resync_offset = MAX_SECTOR
-    sb.cnt_corrected_read = 0
-    sb.devflags = 0
-    sb.dev_number = number
-    sb.device_uuid = former.device_uuid if former is not None else secrets.token_bytes(16)
-    sb.data_offset = placement.data_offset
-    sb.data_size = placement.data_size
-    sb.super_offset = placement.super_offset
-    sb.bblog_offset = placement.bblog_offset
-    sb.bblog_size = placement.bblog_size
-    return sb
+    return replace(
+        array,
+        feature_map=0,
+        recovery_offset=0,
+        resync_offset=MAX_SECTOR,
+        cnt_corrected_read=0,
+        devflags=0,
+        dev_number=number,
+        device_uuid=secrets.token_bytes(16),
+        data_offset=placement.data_offset,
+        data_size=placement.data_size,
+        super_offset=placement.super_offset,
+        bblog_offset=placement.bblog_offset,
+        bblog_size=placement.bblog_size,
+        dev_roles=list(array.dev_roles),
+    )
 
 
 def write_metadata(disk: ImageDisk, sb: SuperblockV1) -> None:

@@ -20,7 +20,7 @@ from raidsim.disk import ImageDisk, ImageError
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
-from raidsim.md.mddev import Mddev
+from raidsim.md.mddev import MD_SB_CHANGE_DEVS, Mddev
 from raidsim.md.rdev import Rdev
 from raidsim.md.superblock import MAX_SECTOR
 
@@ -39,12 +39,14 @@ class RunningArray:
         machine: what the array runs on.
         mddev: the array.
         disks: the open images of all members, in use or not.
+        forced: it runs only since it was told to, on what stale members or a dirty parity say.
     """
 
     directory: ArrayDirectory
     machine: Machine
     mddev: Mddev
     disks: list[ImageDisk]
+    forced: bool
 
 
 def create_array(
@@ -111,6 +113,9 @@ def assemble_array(
     )
     running = _assemble(directory, force=force, strict=True)
     try:
+        if running.forced:  # from here on the members agree
+            running.mddev.update_superblocks(MD_SB_CHANGE_DEVS)
+            running.machine.sim.run()
         directory.save()
     except BaseException:
         _close_all(running.disks)
@@ -144,11 +149,12 @@ def _assemble(
         superblocks = {name: load_member(disk, name) for name, disk in disks.items()}
         assembly = analyse_members(superblocks, force=force)
         if not inspect:
-            _refuse_unfit(assembly, superblocks, force=force, strict=strict)
-        if force and assembly.dirty_degraded:
+            _refuse_unfit(directory.path, assembly, superblocks, force=force, strict=strict)
+        forced = force and bool(assembly.forced or assembly.dirty_degraded)
+        if forced:
             # mdadm's --force declares the parity right, for want of anything better.
             assembly.freshest.resync_offset = MAX_SECTOR
-        return _start(directory, machine, disks, assembly, superblocks)
+        return _start(directory, machine, disks, assembly, superblocks, forced=forced)
     except BaseException:
         _close_all(disks.values())
         raise
@@ -160,6 +166,8 @@ def _start(
     disks: Mapping[str, ImageDisk],
     assembly: Assembly,
     superblocks: Mapping[str, SuperblockV1],
+    *,
+    forced: bool = False,
 ) -> RunningArray:
     rdevs = []
     for name, disk in disks.items():
@@ -170,30 +178,35 @@ def _start(
         rdevs.append(rdev)
     rdevs.sort(key=lambda rdev: -rdev.desc_nr)  # md lists the newest first
     mddev = Mddev(machine, assembly.geometry, assembly.freshest, rdevs, readonly=directory.readonly)
-    return RunningArray(directory, machine, mddev, list(disks.values()))
+    return RunningArray(directory, machine, mddev, list(disks.values()), forced)
 
 
 def _refuse_unfit(
-    assembly: Assembly, superblocks: Mapping[str, SuperblockV1], *, force: bool, strict: bool
+    path: Path,
+    assembly: Assembly,
+    superblocks: Mapping[str, SuperblockV1],
+    *,
+    force: bool,
+    strict: bool,
 ) -> None:
     """Refuse what md, or mdadm for it, would not run; an array already known may have failed."""
-    freshest = assembly.freshest
+    geometry = assembly.geometry
+    enough = assembly.missing <= geometry.max_degraded
     if strict and not force:
         for name in (*assembly.stale, *assembly.faulty):
             raise AssemblyError(
                 f"{name}: is stale: it has seen {superblocks[name].events} events, the array"
-                f" {freshest.events}; leave it out, or bring it back with --force"
+                f" {assembly.freshest.events}; leave it out, or bring it back with --force"
             )
-    if strict and assembly.missing > assembly.geometry.max_degraded:
-        present = len(assembly.slots)
+    if strict and not enough:
         raise AssemblyError(
-            f"{present} members are not enough to start the array: it has"
-            f" {assembly.geometry.raid_disks} and can bear to lose {assembly.geometry.max_degraded}"
+            f"{path}: {len(assembly.slots)} members are not enough to start the array: it has"
+            f" {geometry.raid_disks} and can bear to lose {geometry.max_degraded}"
         )
-    if assembly.dirty_degraded and not force and assembly.missing <= assembly.geometry.max_degraded:
+    if assembly.dirty_degraded and not force and enough:
         raise AssemblyError(
-            "cannot start a dirty degraded array: its parity may be wrong where a write was cut"
-            " short; `raidsim assemble --force` takes it as it is"
+            f"{path}: cannot start a dirty degraded array: its parity may be wrong where a write"
+            " was cut short; `raidsim assemble --force` takes it as it is"
         )
 
 

@@ -30,7 +30,7 @@ MAX_IMAGES = 16
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _PACKAGES = {"linux.uml": "user-mode-linux", "mdadm": "mdadm", "insmod": "kmod"}
-_COVERED = ("/proc", "/run", "/sys")
+_COVERED = ("/dev", "/proc", "/run", "/sys")
 
 _INIT = """\
 #!/bin/bash

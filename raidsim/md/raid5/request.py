@@ -133,7 +133,7 @@ def _chunks_of_row(start: int, end: int, chunk_bytes: int) -> list[tuple[int, in
 
 def _borders(chunks: list[tuple[int, int, int]], max_bytes: int) -> Iterator[tuple[int, int]]:
     """The heads' first and last byte in the chunk, of at most ``max_bytes`` each."""
-    cuts = set()
+    cuts: set[int] = set()
     for _, first, last in chunks:
         cuts.update(
             (
