@@ -16,8 +16,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from raidsim.array import Array, ArraySpec
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
 from uml import RealMd, missing_packages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MIB = 1 << 20
 JOBS = ("sequential write", "sequential read", "check", "degraded read", "two-disk rebuild")
@@ -106,7 +109,7 @@ def main() -> None:
     )
     peer = not missing_packages()
     rates: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="bench-array-") as scratch:  # noqa: S108  a memory file system is meant
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="bench-array-") as scratch:
         images = [Path(scratch, f"disk{i}.img") for i in range(options.members + 2)]
         for image in images:
             image.write_bytes(b"\0" * (options.member_mib * MIB))

@@ -2,5 +2,6 @@
 
 from raidsim.array.array import Array, SyncReport
 from raidsim.array.creation import MISSING, ArraySpec
+from raidsim.array.opening import forget_image
 
-__all__ = ["MISSING", "Array", "ArraySpec", "SyncReport"]
+__all__ = ["MISSING", "Array", "ArraySpec", "SyncReport", "forget_image"]

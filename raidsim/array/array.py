@@ -122,21 +122,18 @@ class Array:
         return cls(assemble_array(path, images, force=force, readonly=readonly, engines=engines))
 
     @classmethod
-    def open(
-        cls, path: str | os.PathLike[str], *, without: str | None = None, inspect: bool = False
-    ) -> Self:
+    def open(cls, path: str | os.PathLike[str], *, inspect: bool = False) -> Self:
         """Run the array of a directory.
 
         Args:
             path: the array directory.
-            without: an image to do without from now on, as it is not there or cannot be read.
             inspect: only look at its state: read-only, whatever that state is, and even while
                 another program runs the array.
 
         Raises:
             RaidsimError: it cannot be run; nothing was changed.
         """
-        return cls(open_array(path, without=without, inspect=inspect))
+        return cls(open_array(path, inspect=inspect))
 
     # -- letting go -----------------------------------------------------------------------------
 

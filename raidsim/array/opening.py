@@ -16,7 +16,7 @@ from raidsim.array.member import (
     refuse_member,
     write_metadata,
 )
-from raidsim.disk import ImageDisk, ImageError
+from raidsim.disk import ImageDisk, ImageError, ImageMissingError
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
@@ -60,6 +60,7 @@ def create_array(
     """Make an array; see ``Array.create``."""
     directory = ArrayDirectory.claim(path)
     directory.engines = list(engines)
+    was_there = directory.path.exists()
     spec = replace(spec, name=spec.name or directory.path.absolute().name)
     spec.check()
     machine = Machine(engines=engines)
@@ -77,6 +78,8 @@ def create_array(
     except BaseException:
         for image in made:
             image.unlink()
+        if made and not was_there:
+            directory.path.rmdir()
         raise
 
 
@@ -123,18 +126,42 @@ def assemble_array(
     return running
 
 
-def open_array(path: str | os.PathLike[str], *, without: str | None, inspect: bool) -> RunningArray:
+def open_array(path: str | os.PathLike[str], *, inspect: bool) -> RunningArray:
     """Run the array of a directory; see ``Array.open``."""
     directory = ArrayDirectory.load(path)
-    if without is not None:
-        gone = find_disk(directory.images, without)
-        directory.images = [image for image in directory.images if image != gone]
-    if inspect:
-        directory.readonly = True
-    running = _assemble(directory, inspect=inspect)
-    if without is not None:
+    try:
+        return _assemble(directory, inspect=inspect)
+    except ImageMissingError as error:
+        raise ImageMissingError(
+            f"{error}; put it back, or `raidsim fail` it to go on without it"
+        ) from error
+
+
+def forget_image(path: str | os.PathLike[str], disk: str) -> None:
+    """Strike an image that cannot be used from an array directory.
+
+    The other members learn of the loss when their superblocks are next written.
+
+    Args:
+        path: the array directory.
+        disk: the image's file name or path.
+
+    Raises:
+        UsageError: the array has no such image, or nothing is wrong with it.
+    """
+    directory = ArrayDirectory.load(path)
+    image = find_disk(directory.images, disk)
+    try:
+        member = ImageDisk(image, readonly=True, lock=False)
+        try:
+            load_member(member, str(image))
+        finally:
+            member.close()
+    except ImageError:
+        directory.images.remove(image)
         directory.save()
-    return running
+        return
+    raise UsageError(f"{disk}: can be used; open the array to fail it")
 
 
 def _assemble(
@@ -144,7 +171,8 @@ def _assemble(
         raise UsageError("no images given; name the members")
     machine = Machine(engines=directory.engines)
     names = [str(image) for image in directory.images]
-    disks = _open_all(names, readonly=directory.readonly, lock=not inspect)
+    readonly = directory.readonly or inspect
+    disks = _open_all(names, readonly=readonly, lock=not inspect)
     try:
         superblocks = {name: load_member(disk, name) for name, disk in disks.items()}
         assembly = analyse_members(superblocks, force=force)
@@ -154,7 +182,9 @@ def _assemble(
         if forced:
             # mdadm's --force declares the parity right, for want of anything better.
             assembly.freshest.resync_offset = MAX_SECTOR
-        return _start(directory, machine, disks, assembly, superblocks, forced=forced)
+        return _start(
+            directory, machine, disks, assembly, superblocks, readonly=readonly, forced=forced
+        )
     except BaseException:
         _close_all(disks.values())
         raise
@@ -167,6 +197,7 @@ def _start(
     assembly: Assembly,
     superblocks: Mapping[str, SuperblockV1],
     *,
+    readonly: bool = False,
     forced: bool = False,
 ) -> RunningArray:
     rdevs = []
@@ -177,7 +208,7 @@ def _start(
         rdev.faulty = name in assembly.faulty or name in assembly.stale
         rdevs.append(rdev)
     rdevs.sort(key=lambda rdev: -rdev.desc_nr)  # md lists the newest first
-    mddev = Mddev(machine, assembly.geometry, assembly.freshest, rdevs, readonly=directory.readonly)
+    mddev = Mddev(machine, assembly.geometry, assembly.freshest, rdevs, readonly=readonly)
     return RunningArray(directory, machine, mddev, list(disks.values()), forced)
 
 

@@ -1,6 +1,6 @@
 """Members: image files behind one small interface (the block layer's side of a disk)."""
 
-from raidsim.disk.image import ImageDisk, ImageError, ImageFullError
+from raidsim.disk.image import ImageDisk, ImageError, ImageFullError, ImageMissingError
 from raidsim.disk.request import FLUSH, READ, WRITE, Disk, DiskRequest
 
 __all__ = [
@@ -12,4 +12,5 @@ __all__ = [
     "ImageDisk",
     "ImageError",
     "ImageFullError",
+    "ImageMissingError",
 ]

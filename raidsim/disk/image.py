@@ -27,6 +27,10 @@ class ImageError(RaidsimError):
     """An image file cannot be used as it is."""
 
 
+class ImageMissingError(ImageError):
+    """There is no such file."""
+
+
 class ImageFullError(ImageError):
     """The host has no room for what is to be written into an image."""
 
@@ -58,7 +62,7 @@ class ImageDisk:
         try:
             self._fd = os.open(self.path, flags)
         except OSError as error:
-            raise ImageError(_explain_open(self.path, error)) from error
+            raise _explain_open(self.path, error) from error
         try:
             if lock:
                 self._lock()
@@ -171,9 +175,9 @@ class ImageDisk:
             self._fd = -1
 
 
-def _explain_open(path: Path, error: OSError) -> str:
+def _explain_open(path: Path, error: OSError) -> ImageError:
     if error.errno == errno.ENOENT:
-        return f"{path}: no such image"
+        return ImageMissingError(f"{path}: no such image")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return f"{path}: no permission to write; change its mode or use --readonly"
-    return f"{path}: cannot be opened: {error.strerror}"
+        return ImageError(f"{path}: no permission to write; change its mode or use --readonly")
+    return ImageError(f"{path}: cannot be opened: {error.strerror}")

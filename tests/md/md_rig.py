@@ -58,7 +58,9 @@ class MemoryDisk:
         if self.held is not None:
             self.held.append(request)
         elif self.machine.sim.timed:
-            self.machine.sim.device_after(self._random.randrange(1, 100_000), self.carry_out, request)
+            self.machine.sim.device_after(
+                self._random.randrange(1, 100_000), self.carry_out, request
+            )
         else:
             self.carry_out(request)
 
@@ -182,6 +184,8 @@ class Rig:
                 resync_offset=resync_offset,
                 dev_roles=list(roles),
             )
+            raw = sb.to_bytes()
+            self.disks[number].image[: len(raw)] = np.frombuffer(raw, np.uint8)
             rdev = Rdev(self.disks[number], sb)
             if number < raid_disks:
                 rdev.take_slot(number, self.recovering.get(number, MAX_SECTOR))

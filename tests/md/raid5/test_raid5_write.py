@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from md_rig import Rig
 
+from raidsim.md.bio import FLUSH, READ, Bio
 from raidsim.md.raid5.conf import DISABLE_RMW, PREFER_RMW
 
 
@@ -125,18 +126,18 @@ def test_below_recovery_cp_a_small_write_stays_small():
     assert rig.units("read") == 3
 
 
-def test_degraded_above_recovery_cp_parity_is_built_on_again():
-    """With a member gone and parity unknown there is nothing better (trap 14)."""
-    rig = Rig(6, 8, resync_offset=0, missing=[7])
-    rig.settle()
+@pytest.mark.parametrize("written", [0, 1])
+def test_degraded_above_recovery_cp_what_is_missing_is_computed_before_parity_changes(written):
+    """With a member gone, the old parity is all there is of it (trap 14)."""
+    rig = Rig(5, 5, resync_offset=0)
     row = rig.geometry.row(0)
-    assert row.qd_idx == 0
-    assert row.pd_idx == 7  # row 1 has both parities
-    rig.write(row_sectors(rig), 8)
-    row = rig.geometry.row(1)
-    written = row.data_disks[0]
-    assert rig.touched("read") == {written: 1, row.pd_idx: 1, row.qd_idx: 1}
-    assert rig.touched("write") == {written: 1, row.pd_idx: 1, row.qd_idx: 1}
+    rig.fail(row.data_disks[1])
+    rig.settle()
+    rig.write(written * 128, 8)
+    # Written wholly, the missing member needs no computing: the rest of its row does.
+    needed = {0, 1, 2, 3, 4} - {row.data_disks[1]} - ({row.pd_idx} if written else set())
+    assert rig.touched("read").keys() == needed
+    assert rig.reads_right(0, row_sectors(rig))
 
 
 @pytest.mark.parametrize("level", [5, 6])
@@ -201,12 +202,45 @@ def test_a_failing_superblock_write_fails_its_member():
 
 
 def test_a_flush_reaches_every_working_member():
-    from raidsim.disk import FLUSH  # noqa: PLC0415
-    from raidsim.md.bio import Bio  # noqa: PLC0415
-
     rig = Rig(5, 4, missing=[1])
     bio = Bio(FLUSH, 0, np.empty(0, np.uint8))
     rig.mddev.submit_bio(bio)
     rig.run()
     assert bio.done
     assert sorted(disk for disk, *_ in rig.log) == [0, 2, 3]
+
+
+@pytest.mark.parametrize("which", ["pd_idx", "qd_idx", "data"])
+def test_a_write_ends_only_when_data_and_parity_are_on_their_members(which):
+    rig = Rig(6, 8)
+    rig.write(0, 8)
+    row = rig.geometry.row(0)
+    slow = rig.disks[row.data_disks[0] if which == "data" else getattr(row, which)]
+    slow.held = []
+    bio = rig.begin_write(0, b"x" * 4096)
+    rig.run()
+    assert not bio.done
+    rig.let_go()
+    assert bio.done
+
+
+def test_a_write_under_way_waits_for_superblocks_that_tell_of_a_failure():
+    rig = Rig(6, 8)
+    rig.settle()
+    for disk in rig.disks:
+        disk.held = []
+    bio = rig.begin_write(0, b"x" * 4096)
+    rig.run()
+    rig.mddev.error(rig.rdev(rig.geometry.row(0).data_disks[3]))
+    rig.run()
+    for disk in rig.disks:
+        reads = [request for request in disk.held if request.operation == READ]
+        disk.held = [request for request in disk.held if request.operation != READ]
+        for request in reads:
+            disk.carry_out(request)
+    rig.run()
+    assert not rig.accesses("write")
+    while any(disk.held for disk in rig.disks):
+        rig.let_go()
+    assert bio.done
+    assert rig.accesses("write")

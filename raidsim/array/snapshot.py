@@ -1,0 +1,227 @@
+"""What an array is at one moment: plain values, for reports and screens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from raidsim.md.assembly import analyse_members
+from raidsim.md.layout import layout_name
+from raidsim.md.superblock import MAX_SECTOR, format_uuid
+
+if TYPE_CHECKING:
+    from raidsim.array.array import Array
+    from raidsim.md.mddev import Mddev
+    from raidsim.md.rdev import Rdev
+
+# What /proc/mdstat calls a sync action.
+_KERNEL_WORDS = {
+    "resync": "resync",
+    "recover": "recovery",
+    "check": "check",
+    "repair": "resync",
+}
+# What mdadm says of a sync under way, by the kernel's word for it.
+_STATE_WORDS = {
+    "resync": "resyncing",
+    "recovery": "recovering",
+    "check": "checking",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSnapshot:
+    """One member.
+
+    Attributes:
+        path: its image.
+        number: its permanent number.
+        raid_disk: its slot, or None.
+        in_sync: it holds what its slot should hold.
+        faulty: it failed.
+        recovery_offset_sectors: how far it is rebuilt, when it has a slot and is not in sync.
+        data_sectors: the room it has for data.
+    """
+
+    path: str
+    number: int
+    raid_disk: int | None
+    in_sync: bool
+    faulty: bool
+    recovery_offset_sectors: int | None
+    data_sectors: int
+
+    @property
+    def state(self) -> str:
+        """The word in mdadm's table."""
+        if self.faulty:
+            return "faulty"
+        if self.in_sync:
+            return "active sync"
+        return "spare" if self.raid_disk is None else "spare rebuilding"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncSnapshot:
+    """A resync, recovery, check or repair that is under way, or waits.
+
+    Attributes:
+        action: "resync", "recovery" or "check"; a repair counts as a resync.
+        done_sectors: sectors of each member dealt with; None while it waits to be run.
+        total_sectors: where it ends.
+    """
+
+    action: str
+    done_sectors: int | None
+    total_sectors: int
+
+    @property
+    def per_mille(self) -> int:
+        """How far it has got, rounded as status_resync does (Linux drivers/md/md.c)."""
+        return ((self.done_sectors or 0) >> 10) * 1000 // ((self.total_sectors >> 10) + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArraySnapshot:
+    """An array at one moment.
+
+    Attributes:
+        path: the array directory, as the user named it.
+        set_name: the name in the superblocks, with its host.
+        uuid: the array's, as mdadm writes it.
+        metadata: "1.0", "1.1" or "1.2".
+        level, layout, raid_disks, chunk_sectors, max_degraded: its shape.
+        array_sectors, dev_sectors: its size, and the used size of each member.
+        creation_time, update_time: seconds since 1970.
+        events: the superblocks' count.
+        clean: no write is under way.
+        readonly: it was assembled so.
+        started: it can run; a dirty degraded array cannot unless forced.
+        sync: what runs or waits to be run, if anything.
+        members: the newest first, as md lists them.
+    """
+
+    path: str
+    set_name: str
+    uuid: str
+    metadata: str
+    level: int
+    layout: int
+    raid_disks: int
+    chunk_sectors: int
+    max_degraded: int
+    array_sectors: int
+    dev_sectors: int
+    creation_time: int
+    update_time: int
+    events: int
+    clean: bool
+    readonly: bool
+    started: bool
+    sync: SyncSnapshot | None
+    members: tuple[MemberSnapshot, ...]
+
+    @property
+    def active_devices(self) -> int:
+        """Members that are wholly in sync."""
+        return sum(member.in_sync for member in self.members)
+
+    @property
+    def failed_devices(self) -> int:
+        """Members that failed and were not removed yet."""
+        return sum(member.faulty for member in self.members)
+
+    @property
+    def spare_devices(self) -> int:
+        """Members that are neither in sync nor failed, those being rebuilt included."""
+        return len(self.members) - self.active_devices - self.failed_devices
+
+    @property
+    def failed(self) -> bool:
+        """Too few members are left to hold the data."""
+        slots = {m.raid_disk for m in self.members if m.raid_disk is not None and not m.faulty}
+        return self.raid_disks - len(slots) > self.max_degraded
+
+    @property
+    def layout_name(self) -> str:
+        """The layout as mdadm calls it."""
+        return layout_name(self.level, self.layout)
+
+    @property
+    def state(self) -> str:
+        """The words of mdadm's line on the state, the first after "clean" or "active" first."""
+        words = ["clean" if self.clean and self.started else "active"]
+        if self.failed:
+            words.append("FAILED")
+        elif self.active_devices < self.raid_disks:
+            words.append("degraded")
+        if not self.started:
+            words.append("Not Started")
+        elif self.sync is not None:
+            pending = " (PENDING)" if self.sync.done_sectors is None else ""
+            words.append(_STATE_WORDS[self.sync.action] + pending)
+        return ", ".join(words)
+
+
+def take_snapshot(array: Array) -> ArraySnapshot:
+    """Return what ``array`` looks like now."""
+    mddev = array.mddev
+    sb = mddev.superblock
+    geometry = mddev.geometry
+    # Only what is looked at, or is read-only, may be an array that could not run.
+    superblocks = {str(number): rdev.superblock for number, rdev in enumerate(mddev.rdevs)}
+    started = not (mddev.readonly and analyse_members(superblocks).dirty_degraded)
+    return ArraySnapshot(
+        path=str(array.directory.path),
+        set_name=sb.name,
+        uuid=format_uuid(sb.set_uuid),
+        metadata=f"1.{sb.minor_version}",
+        level=sb.level,
+        layout=sb.layout,
+        raid_disks=geometry.raid_disks,
+        chunk_sectors=geometry.chunk_sectors,
+        max_degraded=geometry.max_degraded,
+        array_sectors=mddev.array_sectors,
+        dev_sectors=mddev.dev_sectors,
+        creation_time=sb.ctime & 0xFFFFFFFFFF,
+        update_time=mddev.utime & 0xFFFFFFFFFF,
+        events=mddev.events,
+        clean=mddev.in_sync,
+        # An array that is only inspected is read-only whatever it was assembled as.
+        readonly=array.directory.readonly,
+        started=started,
+        sync=_sync(mddev),
+        members=tuple(_member(rdev) for rdev in mddev.rdevs),
+    )
+
+
+def _member(rdev: Rdev) -> MemberSnapshot:
+    rebuilding = rdev.raid_disk >= 0 and not rdev.in_sync and not rdev.faulty
+    return MemberSnapshot(
+        path=str(getattr(rdev.disk, "path", rdev.name)),
+        number=rdev.desc_nr,
+        raid_disk=rdev.raid_disk if rdev.raid_disk >= 0 else None,
+        in_sync=rdev.in_sync and not rdev.faulty,
+        faulty=rdev.faulty,
+        recovery_offset_sectors=rdev.recovery_offset if rebuilding else None,
+        data_sectors=rdev.superblock.data_size,
+    )
+
+
+def _sync(mddev: Mddev) -> SyncSnapshot | None:
+    """The sync that runs, or the one that status_resync calls pending (Linux drivers/md/md.c)."""
+    thread = mddev.sync_thread
+    if thread is not None:
+        return SyncSnapshot(
+            action=_KERNEL_WORDS[thread.action],
+            done_sectors=thread.sectors_done,
+            total_sectors=thread.end_sector,
+        )
+    if any(
+        rdev.raid_disk >= 0 and not rdev.faulty and not rdev.in_sync and rdev.recovery_offset
+        for rdev in mddev.rdevs
+    ):
+        return SyncSnapshot(action="recovery", done_sectors=None, total_sectors=mddev.dev_sectors)
+    if mddev.recovery_cp < MAX_SECTOR:
+        return SyncSnapshot(action="resync", done_sectors=None, total_sectors=mddev.dev_sectors)
+    return None

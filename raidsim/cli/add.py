@@ -1,0 +1,24 @@
+"""``raidsim add``."""
+
+from __future__ import annotations
+
+import click
+
+from raidsim.array import Array
+from raidsim.array.snapshot import take_snapshot
+from raidsim.cli.output import tell_pending
+from raidsim.cli.parameters import array_argument
+
+
+@click.command("add")
+@array_argument
+@click.argument("image", metavar="IMAGE")
+def command(array: str, image: str) -> None:
+    """Take a new member on as a spare; rebuild puts it to use.
+
+    An IMAGE that does not exist is made.
+    """
+    with Array.open(array) as opened:
+        opened.add(image)
+        click.echo(f"{array}: added {image}")
+        tell_pending(take_snapshot(opened))

@@ -1,0 +1,81 @@
+"""What commands print."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from raidsim.array.snapshot import ArraySnapshot
+
+    Progress = Callable[[str, int, int], None]
+
+
+def print_json(facts: object) -> None:
+    """Print ``facts`` as JSON."""
+    click.echo(json.dumps(facts, indent=2))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print ``lines``."""
+    click.echo("\n".join(lines))
+
+
+def tell_pending(snapshot: ArraySnapshot) -> None:
+    """Say what only a rebuild will do, since between commands nothing runs."""
+    missing = snapshot.raid_disks - snapshot.active_devices
+    if missing and snapshot.spare_devices:
+        action = "recovery"
+    elif snapshot.sync is not None:
+        action = snapshot.sync.action
+    else:
+        return
+    click.echo(f"{snapshot.path}: {action} is pending; `raidsim rebuild {snapshot.path}` runs it")
+
+
+@contextmanager
+def progress_bar(unit_bytes: int = 1) -> Iterator[Progress | None]:
+    """Show a bar on standard error while the block runs, if that is a terminal.
+
+    Args:
+        unit_bytes: size of what is counted.
+
+    Yields:
+        A function to call with what is being done, how much of it is done and how much there is in
+        all; None where there is nobody to see it.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415  loaded only when there is a bar to show
+    from rich.progress import (  # noqa: PLC0415  as above
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {}
+
+        def show(action: str, done: int, total: int) -> None:
+            if action not in tasks:
+                tasks[action] = bars.add_task(action, total=total * unit_bytes)
+            bars.update(tasks[action], completed=done * unit_bytes)
+
+        yield show

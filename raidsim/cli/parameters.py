@@ -1,0 +1,50 @@
+"""What commands have in common on their command lines."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from typing import Any
+
+_SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
+    """A number of bytes, with K, M, G or T for powers of 1024.
+
+    Args:
+        multiple: what it has to be a multiple of, in bytes.
+    """
+
+    name = "size"
+
+    def __init__(self, multiple: int = 1) -> None:
+        self.multiple = multiple
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number of bytes that ``value`` means."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"([0-9]+)([KMGT]?)", str(value), re.ASCII | re.IGNORECASE)
+        if match is None:
+            self.fail(
+                f"{value!r} is not a size; write a number, with K, M, G or T behind it if need be",
+                param,
+                ctx,
+            )
+        size = int(match[1]) << _SHIFTS[match[2].upper()]
+        if size % self.multiple:
+            self.fail(f"{value!r} is not a multiple of {self.multiple} bytes", param, ctx)
+        return size
+
+
+SECTOR_BYTES = 512
+
+array_argument = click.argument("array", metavar="ARRAY")
+disk_argument = click.argument("disk", metavar="DISK")
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,49 @@
+"""``raidsim rebuild``."""
+
+from __future__ import annotations
+
+import click
+
+from raidsim.array import Array
+from raidsim.array.snapshot import take_snapshot
+from raidsim.cli.output import print_json, progress_bar
+from raidsim.cli.parameters import SECTOR_BYTES, array_argument, json_option
+
+_KERNEL_WORDS = {"recover": "recovery", "resync": "resync"}
+
+
+@click.command("rebuild")
+@array_argument
+@json_option
+def command(array: str, as_json: bool) -> int:
+    """Run pending recovery or resync to the end.
+
+    Interrupted, it goes on from its last checkpoint when run again.
+    """
+    with Array.open(array) as opened:
+        with progress_bar(SECTOR_BYTES) as progress:
+            reports = opened.rebuild(progress)
+        snapshot = take_snapshot(opened)
+    if as_json:
+        print_json(
+            {
+                "array": array,
+                "actions": [
+                    {"action": _KERNEL_WORDS[r.action], "interrupted": r.interrupted}
+                    for r in reports
+                ],
+                "state": snapshot.state,
+            }
+        )
+    else:
+        for report in reports:
+            outcome = "interrupted: a member failed" if report.interrupted else "done"
+            click.echo(f"{array}: {_KERNEL_WORDS[report.action]} {outcome}")
+        missing = snapshot.raid_disks - snapshot.active_devices
+        if missing:
+            members = "1 member is" if missing == 1 else f"{missing} members are"
+            nothing = "" if reports else "nothing to rebuild; "
+            click.echo(f"{array}: {nothing}{members} missing: add one with `raidsim add`")
+        elif not reports:
+            click.echo(f"{array}: nothing to rebuild")
+    return int(bool(reports) and reports[-1].interrupted)

@@ -1,0 +1,40 @@
+"""What ``raidsim check`` and ``raidsim repair`` have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from raidsim.array import Array
+from raidsim.cli.output import print_json, progress_bar
+from raidsim.cli.parameters import SECTOR_BYTES
+
+if TYPE_CHECKING:
+    from raidsim.array import SyncReport
+
+
+def scrub(array: str, action: str, *, as_json: bool) -> SyncReport:
+    """Run ``check`` or ``repair`` on the array at ``array``, and print how it went."""
+    with Array.open(array) as opened:
+        mddev = opened.mddev
+        # md then begins no scrub: there is nothing to compare with.
+        redundant = mddev.degraded < mddev.geometry.max_degraded
+        with progress_bar(SECTOR_BYTES) as progress:
+            report = (opened.check if action == "check" else opened.repair)(progress)
+    if as_json:
+        print_json(
+            {
+                "array": array,
+                "action": action,
+                "mismatch_cnt": report.mismatch_sectors,
+                "scrubbed": redundant,
+                "interrupted": report.interrupted,
+            }
+        )
+    elif not redundant:
+        click.echo(f"{array}: {action} did nothing: a degraded array has no redundancy to check")
+    else:
+        outcome = "interrupted: a member failed" if report.interrupted else "done"
+        click.echo(f"{array}: {action} {outcome}, mismatch_cnt {report.mismatch_sectors} sectors")
+    return report

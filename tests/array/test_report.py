@@ -1,0 +1,278 @@
+"""The reports against texts of real mdadm 4.2 and Linux 6.1 (texts/), line for line."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from raidsim.array import MISSING, Array, ArraySpec
+from raidsim.array.report import detail_json, detail_lines, mdstat_lines
+from raidsim.array.snapshot import (
+    ArraySnapshot,
+    MemberSnapshot,
+    SyncSnapshot,
+    take_snapshot,
+)
+from raidsim.md.layout import parse_layout
+
+TEXTS = Path(__file__).with_name("texts")
+
+
+def _golden(name: str) -> tuple[list[str], list[str]]:
+    """What the kernel and mdadm printed, without what only a real device has."""
+    text = (TEXTS / f"{name}.txt").read_text()
+    mdstat, detail = re.fullmatch(
+        r"\$ cat /proc/mdstat\n(.*)\n\n\$ mdadm --detail /dev/md0\n(.*)\n\[status 0\]\n",
+        text,
+        re.DOTALL,
+    ).groups()
+    mdstat = re.sub(r" finish=\S+ speed=\S+", "", mdstat)
+    detail = re.sub(r"^( +\d+) +98 +\d+ ", r"\1       -        - ", detail, flags=re.MULTILINE)
+    return mdstat.splitlines(), detail.splitlines()
+
+
+def _parse(mdstat: list[str], detail: list[str]) -> ArraySnapshot:
+    """The snapshot that a text describes."""
+    value = dict(re.findall(r"^ *([^:\n]+?) : (.*)$", "\n".join(detail), re.MULTILINE))
+    names = re.findall(r"(ubd.)\[(\d+)\]", mdstat[1])
+    rows = {
+        int(number): (slot, state, path)
+        for number, slot, state, path in re.findall(
+            r"^ +(\d+) +- +- +(\S+) +(\S.*?)   (\S+)$", "\n".join(detail), re.MULTILINE
+        )
+    }
+    members = []
+    for name, number in names:
+        slot, state, path = rows[int(number)]
+        assert path == f"/dev/{name}"
+        members.append(
+            MemberSnapshot(
+                path=path,
+                number=int(number),
+                raid_disk=None if slot == "-" else int(slot),
+                in_sync=state == "active sync",
+                faulty=state == "faulty",
+                recovery_offset_sectors=1 if "rebuilding" in state else None,
+                data_sectors=40960,
+            )
+        )
+    shape = re.search(r"level (\d), (\d+)k chunk, algorithm (\d+) \[(\d+)/", mdstat[2])
+    level, chunk, layout, raid_disks = map(int, shape.groups())
+    running = re.search(r"(\w+) = *[0-9.]+% \((\d+)/(\d+)\)", mdstat[3])
+    return ArraySnapshot(
+        path="/dev/md0",
+        set_name=value["Name"].split()[0],
+        uuid=value["UUID"],
+        metadata=value["Version"],
+        level=level,
+        layout=layout,
+        raid_disks=raid_disks,
+        chunk_sectors=chunk * 2,
+        max_degraded=2 if level == 6 else 1,
+        array_sectors=int(value["Array Size"].split()[0]) * 2,
+        dev_sectors=int(value["Used Dev Size"].split()[0]) * 2,
+        creation_time=int(time.mktime(time.strptime(value["Creation Time"]))),
+        update_time=int(time.mktime(time.strptime(value["Update Time"]))),
+        events=int(value["Events"]),
+        clean=value["State"].startswith("clean"),
+        readonly="(read-only)" in mdstat[1],
+        started=True,
+        sync=running
+        and SyncSnapshot(
+            action=running[1],
+            done_sectors=int(running[2]) * 2,
+            total_sectors=int(running[3]) * 2,
+        ),
+        members=tuple(members),
+    )
+
+
+@pytest.fixture
+def nameless_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename="(none)"))
+
+
+ALL_TEXTS = sorted(path.stem for path in TEXTS.glob("*.txt"))
+
+
+@pytest.mark.parametrize("name", ALL_TEXTS)
+def test_mdstat_is_the_kernels(name):
+    mdstat, detail = _golden(name)
+    assert mdstat_lines([_parse(mdstat, detail)]) == mdstat
+
+
+@pytest.mark.usefixtures("nameless_host")
+@pytest.mark.parametrize("name", ALL_TEXTS)
+def test_detail_is_mdadms(name):
+    mdstat, detail = _golden(name)
+    printed = detail_lines(_parse(mdstat, detail))
+    # The two texts were taken one after the other, so a running sync had got on.
+    percent = re.compile(r"\d+% complete")
+    assert [percent.sub("%", line) for line in printed] == [
+        percent.sub("%", line) for line in detail
+    ]
+
+
+SIZE_SECTORS = 19456 * 2
+
+
+def _create(tmp_path: Path, level: int, members: str, *, spares: int = 0, **options) -> Array:
+    """An array on images named as user-mode-linux's devices; "_" is a missing one."""
+    images = []
+    for letter in members:
+        image = tmp_path / f"ubd{letter}"
+        if letter != "_":
+            image.touch()
+            os.truncate(image, 32 << 20)
+        images.append(MISSING if letter == "_" else image)
+    spec = ArraySpec(
+        level=level,
+        raid_disks=len(members) - spares,
+        spare_disks=spares,
+        layout=parse_layout(level, "default"),
+        chunk_sectors=128,
+        size_sectors=SIZE_SECTORS,
+        name="0",
+        **options,
+    )
+    return Array.create(tmp_path / "md0", spec, images)
+
+
+def _normal(lines: list[str], tmp_path: Path) -> list[str]:
+    text = "\n".join(lines).replace(f"{tmp_path}/md0:", "/dev/md0:")
+    text = text.replace(f"{tmp_path}/", "/dev/")
+    text = re.sub(r"(Creation Time|Update Time|Name|UUID|Events) : .*", r"\1 :", text)
+    return text.splitlines()
+
+
+def _assert_matches(name: str, array: Array, tmp_path: Path) -> None:
+    mdstat, detail = _golden(name)
+    snapshot = take_snapshot(array)
+    assert mdstat_lines([snapshot]) == mdstat
+    assert _normal(detail_lines(snapshot), tmp_path) == _normal(detail, tmp_path)
+
+
+def test_new_clean_array_looks_as_under_md(tmp_path):
+    with _create(tmp_path, 6, "abcde", in_sync=True) as array:
+        _assert_matches("clean-raid6", array, tmp_path)
+
+
+def test_array_with_missing_members_looks_as_under_md(tmp_path):
+    # Here the given images were a, b and c.
+    with _create(tmp_path, 6, "_ab_c", in_sync=True) as array:
+        _assert_matches("settled-k6m2", array, tmp_path)
+
+
+def test_spare_looks_as_under_md(tmp_path):
+    with _create(tmp_path, 6, "abcdef", spares=1, in_sync=True) as array:
+        _assert_matches("settled-k6x", array, tmp_path)
+
+
+def test_failed_members_look_as_under_md(tmp_path):
+    with _create(tmp_path, 6, "abcde", in_sync=True) as array:
+        array.fail("ubdb")
+        _assert_matches("faulty-raid6", array, tmp_path)
+        array.fail("ubdd")
+        _assert_matches("two-faulty-raid6", array, tmp_path)
+
+
+def test_added_member_looks_as_under_md_that_is_kept_from_recovering(tmp_path):
+    with _create(tmp_path, 6, "abcde", in_sync=True) as array:
+        array.fail("ubdb")
+        array.remove("ubdb")
+        array.add(tmp_path / "ubdf")
+        mdstat, detail = _golden("frozen-with-spare-raid6")
+        snapshot = take_snapshot(array)
+        # The kernel lists members in the order in which they were handed to it.
+        assert sorted(mdstat_lines([snapshot])[1].split()) == sorted(mdstat[1].split())
+        assert mdstat_lines([snapshot])[2:] == mdstat[2:]
+        assert _normal(detail_lines(snapshot), tmp_path) == _normal(detail, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("golden", "level", "members", "spares"),
+    [
+        ("created-k4", 4, "abcd", 0),
+        ("created-k6x", 6, "abcdef", 1),
+    ],
+)
+def test_first_sync_under_way_looks_as_under_md(golden, level, members, spares, tmp_path):
+    mdstat, detail = _golden(golden)
+    seen = []
+    with _create(tmp_path, level, members, spares=spares) as array:
+        array.rebuild(lambda *_: seen.append(take_snapshot(array)))
+    early = next(snapshot for snapshot in seen if snapshot.sync is not None)
+    position = re.compile(r"\[=*>\.*\].*|\d+% complete")
+    ours, theirs = mdstat_lines([early]), mdstat
+    assert [position.sub("", line) for line in ours] == [position.sub("", x) for x in theirs]
+    ours, theirs = _normal(detail_lines(early), tmp_path), _normal(detail, tmp_path)
+    assert [position.sub("", line) for line in ours] == [position.sub("", x) for x in theirs]
+
+
+def test_pending_resync_is_told_as_the_kernel_tells_it(tmp_path):
+    with _create(tmp_path, 6, "abcde") as array:
+        snapshot = take_snapshot(array)
+    assert "      \tresync=PENDING" in mdstat_lines([snapshot])
+    assert "             State : clean, resyncing (PENDING) " in detail_lines(snapshot)
+
+
+class _StopError(Exception):
+    pass
+
+
+def test_recovery_cut_short_is_told_as_the_kernel_tells_it(tmp_path):
+    def stop_half_way(_action: str, done: int, total: int) -> None:
+        if done > total // 2:
+            raise _StopError
+
+    with pytest.raises(_StopError), _create(tmp_path, 5, "abcd") as array:
+        array.rebuild(stop_half_way)
+    with Array.open(tmp_path / "md0", inspect=True) as array:
+        snapshot = take_snapshot(array)
+    assert "      \trecovery=PENDING" in mdstat_lines([snapshot])
+    assert "             State : clean, degraded, recovering (PENDING) " in detail_lines(snapshot)
+    assert detail_lines(snapshot)[-1].endswith("spare rebuilding   " + str(tmp_path / "ubdd"))
+
+
+def test_dirty_degraded_array_is_not_started(tmp_path):
+    array = _create(tmp_path, 5, "abcd", in_sync=True)
+    array.fail("ubdb")
+    array.write(0, bytes(4096))
+    array.abandon()
+    with Array.open(tmp_path / "md0", inspect=True) as array:
+        snapshot = take_snapshot(array)
+    assert snapshot.state == "active, degraded, Not Started"
+    room = sum(m.data_sectors for m in snapshot.members if not m.faulty) // 2
+    assert mdstat_lines([snapshot])[1:3] == [
+        "md0 : inactive ubdd[3] ubdc[2] ubdb[1](F) ubda[0]",
+        f"      {room} blocks super 1.2",
+    ]
+
+
+def test_readonly_is_what_it_was_assembled_as_not_how_it_is_looked_at(tmp_path):
+    with _create(tmp_path, 5, "abcd", in_sync=True):
+        pass
+    with Array.open(tmp_path / "md0", inspect=True) as array:
+        assert not take_snapshot(array).readonly
+    images = [tmp_path / f"ubd{letter}" for letter in "abcd"]
+    with Array.assemble(tmp_path / "md0", images, readonly=True) as array:
+        assert take_snapshot(array).readonly
+
+
+def test_json_tells_what_detail_tells(tmp_path):
+    with _create(tmp_path, 6, "abcdef", spares=1, in_sync=True) as array:
+        array.fail("3")
+        facts = detail_json(take_snapshot(array))
+    assert facts["state"] == "clean, degraded"
+    assert (facts["active_devices"], facts["spare_devices"], facts["failed_devices"]) == (4, 1, 1)
+    assert [member["state"] for member in facts["members"]] == [
+        *["active sync"] * 3,
+        "faulty",
+        "active sync",
+        "spare",
+    ]

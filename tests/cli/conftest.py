@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from raidsim.cli import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture):
+    """Run `raidsim` in `tmp_path`, in this process: `cli("create arr --level 5 ...")`."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_line(line: str) -> Outcome:
+        capfdbinary.readouterr()
+        status = run(shlex.split(line))
+        captured = capfdbinary.readouterr()
+        return Outcome(status, captured.out.decode(), captured.err.decode())
+
+    return run_line
+
+
+@pytest.fixture
+def done(cli):
+    """The same for a command that has to succeed, silently on standard error; its output."""
+
+    def run_line(line: str) -> str:
+        outcome = cli(line)
+        assert (outcome.status, outcome.err) == (0, "")
+        return outcome.out
+
+    return run_line
+
+
+def _fingerprint(directory: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(directory)): (
+            hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "directory"
+        )
+        for path in sorted(directory.rglob("*"))
+    }
+
+
+@pytest.fixture
+def fingerprint():
+    """A function that tells what lies below a directory, and what the files hold."""
+    return _fingerprint
+
+
+@pytest.fixture
+def refused(cli, tmp_path: Path):
+    """The same for a command that has to be refused, and change nothing; what it complained."""
+
+    def run_line(line: str, *, status: int) -> str:
+        before = _fingerprint(tmp_path)
+        outcome = cli(line)
+        assert outcome.status == status, outcome
+        assert outcome.out == ""
+        assert _fingerprint(tmp_path) == before
+        assert outcome.err.startswith("raidsim: ")
+        assert 1 <= len(outcome.err.splitlines()) <= 2
+        return outcome.err.removeprefix("raidsim: ").replace(f"{tmp_path}/", "").rstrip("\n")
+
+    return run_line
