@@ -174,6 +174,7 @@ class Array:
         Raises:
             RaidsimError: beyond the end, or the data are lost.
         """
+        self._check_range(offset, length)
         buffer = np.empty(length, np.uint8)
         self.read_into(offset, buffer)
         return buffer.tobytes()

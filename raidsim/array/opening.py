@@ -182,6 +182,10 @@ def _assemble(
         if forced:
             # mdadm's --force declares the parity right, for want of anything better.
             assembly.freshest.resync_offset = MAX_SECTOR
+        if force:
+            for name in (*assembly.stale, *assembly.faulty):  # not needed, so left out
+                disks.pop(name).close()
+                directory.images.remove(Path(name))
         return _start(
             directory, machine, disks, assembly, superblocks, readonly=readonly, forced=forced
         )
@@ -222,7 +226,7 @@ def _refuse_unfit(
 ) -> None:
     """Refuse what md, or mdadm for it, would not run; an array already known may have failed."""
     geometry = assembly.geometry
-    enough = assembly.missing <= geometry.max_degraded
+    enough = assembly.degraded <= geometry.max_degraded
     if strict and not force:
         for name in (*assembly.stale, *assembly.faulty):
             raise AssemblyError(
@@ -231,8 +235,9 @@ def _refuse_unfit(
             )
     if strict and not enough:
         raise AssemblyError(
-            f"{path}: {len(assembly.slots)} members are not enough to start the array: it has"
-            f" {geometry.raid_disks} and can bear to lose {geometry.max_degraded}"
+            f"{path}: {geometry.raid_disks - assembly.degraded} members in sync are not enough to"
+            f" start the array: it has {geometry.raid_disks} and can bear to lose"
+            f" {geometry.max_degraded}"
         )
     if assembly.dirty_degraded and not force and enough:
         raise AssemblyError(

@@ -361,7 +361,7 @@ def test_add_refuses_a_member_of_another_array_and_of_this_one(made, array_dir, 
 # -- images that are not what they should be ------------------------------------------------------
 
 
-def test_a_missing_image_is_named(made, array_dir):
+def test_a_missing_image_is_named_and_can_be_forgotten(made, array_dir):
     made[2].unlink()
     with pytest.raises(RaidsimError, match=r"disk2\.img: no such image"):
         Array.open(array_dir)

@@ -135,7 +135,7 @@ def test_assemble_names_a_stale_member_and_both_event_counts(cli, done, refused,
 def test_assemble_refuses_too_few_members(refused):
     message = refused("assemble new arr/disk0.img", status=1)
     assert message == (
-        "new: 1 members are not enough to start the array: it has 3 and can bear to lose 1"
+        "new: 1 members in sync are not enough to start the array: it has 3 and can bear to lose 1"
     )
 
 
