@@ -95,7 +95,7 @@ class StripeCache:
     # -- finding and giving back ----------------------------------------------------------------
 
     def get_active_stripe(
-        self, sector: int, units: int, plan: RowPlan, retry: Callable[[], object] | None
+        self, sector: int, units: int, plan: RowPlan, retry: Callable[[], object]
     ) -> StripeHead | None:
         """The stripe head of ``units`` units at ``sector``, with a reference for the caller.
 
@@ -103,7 +103,7 @@ class StripeCache:
             sector: first sector on the members, from the start of their data.
             units: height, within one chunk row and at most ``max_units``.
             plan: the plan of that row.
-            retry: what to call when there is a point in asking again; None not to be called.
+            retry: what to call when there is a point in asking again.
 
         Returns:
             None when a head in use is in the way, or the cache is full of heads in use.
@@ -115,19 +115,17 @@ class StripeCache:
                 sh.lru = None
             sh.count += 1
             return sh
-        if self._waiting and retry is not None:
+        if self._waiting:
             self._waiting.append(retry)  # nobody overtakes those who wait already
             return None
         for other in self._overlapping(sector, units * UNIT_SECTORS):
             if other.lru is not self._inactive:
-                if retry is not None:
-                    other.waiters.append(retry)
+                other.waiters.append(retry)
                 return None
             self._drop(other)
         start = self._allocate(units)
         if start < 0:
-            if retry is not None:
-                self._waiting.append(retry)
+            self._waiting.append(retry)
             return None
         return self._insert(sector, units, plan, self._slab(start, units))
 
@@ -238,11 +236,6 @@ class StripeCache:
     def active_stripes(self) -> int:
         """Units of heads in use (``stripe_cache_active``)."""
         return sum(sh.units for sh in self._heads.values() if sh.lru is not self._inactive)
-
-    def drop_inactive(self) -> None:
-        """Forget what idle heads hold, as when the members changed behind the cache's back."""
-        for sh in list(self._inactive):
-            self._drop(sh)
 
     # -- the pool -------------------------------------------------------------------------------
 
