@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raidsim.dmaengine import DmaRegistry, dmaengine_get
+from raidsim.dmaengine import DmaRegistry, dmaengine_get, dmaengine_put
 from raidsim.dmaengine.counts import AsyncTxStats
 from raidsim.dmaengine.drivers import register_engine
+from raidsim.dmaengine.leaks import check_leaks
+from raidsim.dmaengine.sanitizer import DmaSanitizer
 from raidsim.raid6 import select_kernel
-from raidsim.sim import Simulator
+from raidsim.sim import ExploringSimulator, Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,15 +35,18 @@ class Machine:
         timed: Whether disks, engines and the CPU take virtual time.
         engines: The offload engines it has: names of profiles, or profiles.
         kernel: Name of the arithmetic kernel; None lets ``raidsim.raid6`` choose.
+        sanitize: Whether every access to memory and every use of a descriptor is checked.
+        explore: Whether what has no order is done in one that the seed draws.
 
     Attributes:
         sim: Clock, queues, contexts, random streams and the observation hook.
         dmaengine: Its DMA devices and channels.
         raid6: The arithmetic kernel, used by software and emulated engines alike.
         async_tx_stats: How many operations ran in software and how many on engines.
+        sanitizer: Checks and reports, if it was asked for.
     """
 
-    __slots__ = ("_scratch", "async_tx_stats", "dmaengine", "raid6", "sim")
+    __slots__ = ("_scratch", "async_tx_stats", "dmaengine", "raid6", "sanitizer", "sim")
 
     def __init__(
         self,
@@ -50,8 +55,11 @@ class Machine:
         timed: bool = False,
         engines: Iterable[str | EngineProfile] = (),
         kernel: str | None = None,
+        sanitize: bool = False,
+        explore: bool = False,
     ) -> None:
-        self.sim = Simulator(seed, timed=timed)
+        self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed)
+        self.sanitizer = DmaSanitizer(self.sim) if sanitize else None
         self.raid6 = select_kernel(kernel)
         self.dmaengine = DmaRegistry()
         self.async_tx_stats = AsyncTxStats()
@@ -59,6 +67,20 @@ class Machine:
         dmaengine_get(self)
         for engine in engines:
             register_engine(self, engine)
+
+    def stop(self) -> None:
+        """Let async_tx give up dmaengine, as at the end of its module.
+
+        Raises:
+            LeakedDescriptorError: Descriptors that have completed were never acknowledged.
+            SanitizerError: The sanitizer has reports.
+        """
+        try:
+            check_leaks(self)
+        finally:
+            dmaengine_put(self)
+        if self.sanitizer is not None:
+            self.sanitizer.check()
 
     def scratch(self, size: int) -> Buffer:
         """Return the machine's scratch buffer, of at least ``size`` bytes.

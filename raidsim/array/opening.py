@@ -17,6 +17,7 @@ from raidsim.array.member import (
     write_metadata,
 )
 from raidsim.disk import ImageDisk, ImageError, ImageMissingError
+from raidsim.dmaengine.drivers import absolute_profile_name
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
@@ -59,7 +60,7 @@ def create_array(
 ) -> RunningArray:
     """Make an array; see ``Array.create``."""
     directory = ArrayDirectory.claim(path)
-    directory.engines = list(engines)
+    directory.engines = [absolute_profile_name(engine) for engine in engines]
     was_there = directory.path.exists()
     spec = replace(spec, name=spec.name or directory.path.absolute().name)
     spec.check()
@@ -112,7 +113,10 @@ def assemble_array(
 ) -> RunningArray:
     """Take existing members and run their array; see ``Array.assemble``."""
     directory = ArrayDirectory(
-        Path(path), [Path(image).absolute() for image in images], list(engines), readonly
+        Path(path),
+        [Path(image).absolute() for image in images],
+        [absolute_profile_name(engine) for engine in engines],
+        readonly,
     )
     running = _assemble(directory, force=force, strict=True)
     try:

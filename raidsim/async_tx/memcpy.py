@@ -54,6 +54,10 @@ def async_memcpy(
                 submit.machine.async_tx_stats.offloaded.add("memcpy", length)
                 return tx
     begin_software("memcpy", length, submit)
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        reads, writes = [(src, src_offset, length)], [(dest, dest_offset, length)]
+        sanitizer.cpu("memcpy in software", reads, writes)
     dest[dest_offset : dest_offset + length] = src[src_offset : src_offset + length]
     async_tx_sync_epilog(submit)
     return None

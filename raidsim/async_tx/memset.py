@@ -49,6 +49,9 @@ def async_memset(
                 submit.machine.async_tx_stats.offloaded.add("memset", length)
                 return tx
     begin_software("memset", length, submit)
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        sanitizer.cpu("memset in software", (), [(dest, offset, length)])
     dest[offset : offset + length] = value & 0xFF
     async_tx_sync_epilog(submit)
     return None

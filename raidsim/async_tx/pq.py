@@ -90,6 +90,11 @@ def async_gen_syndrome(
             submit.machine.async_tx_stats.offloaded.add("pq", length)
             return tx
     begin_software("pq", length, submit)
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        reads = present_extents(blocks[: disks - 2], offset, length)
+        writes = present_extents((p, q), offset, length)
+        sanitizer.cpu("pq in software", reads, writes)
     raid6 = submit.machine.raid6
     if len(blocks) != disks:
         blocks = blocks[:disks]
@@ -171,9 +176,20 @@ def async_syndrome_val(
     if spare is None:
         raise OperationError("async_syndrome_val: no engine validates this, so it needs a spare")
     begin_software("pq_val", length, submit)
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        reads = present_extents(blocks[:disks], offset, length)
+        sanitizer.cpu("pq_val in software", reads, [(spare, offset, length)])
     pqres.flags = _mismatch(blocks, offset, disks, length, spare, submit)
     async_tx_sync_epilog(submit)
     return None
+
+
+def present_extents(
+    blocks: Sequence[Buffer | None], offset: int, length: int
+) -> list[tuple[Buffer, int, int]]:
+    """Return the bytes that an operation on ``blocks`` touches, for the sanitizer."""
+    return [(block, offset, length) for block in blocks if block is not None]
 
 
 def _sources(blocks: Sequence[Buffer | None], disks: int) -> tuple[list[Buffer], list[int]]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from raidsim.async_tx.errors import OperationError
 from raidsim.async_tx.memcpy import async_memcpy
-from raidsim.async_tx.pq import async_gen_syndrome
+from raidsim.async_tx.pq import async_gen_syndrome, present_extents
 from raidsim.async_tx.submit import (
     ASYNC_TX_FENCE,
     ASYNC_TX_XOR_DROP_DST,
@@ -77,6 +77,7 @@ def async_raid6_2data_recov(
         raise OperationError("async_raid6_2data_recov needs both P and Q")
     if not _offloads(length, submit):
         begin_software("2data", length, submit)
+        _check_software("2data", blocks[:disks], (data_a, data_b), length, submit)
         submit.machine.raid6.recover_2data(blocks[:disks], faila, failb, length)
         async_tx_sync_epilog(submit)
         return None
@@ -133,6 +134,7 @@ def async_raid6_datap_recov(
     survivors = _survivors(blocks, disks, faila, faila)
     if not survivors or not _offloads(length, submit):
         begin_software("datap", length, submit)
+        _check_software("datap", blocks[:disks], (data_a, p), length, submit)
         submit.machine.raid6.recover_datap(blocks[:disks], faila, length)
         async_tx_sync_epilog(submit)
         return None
@@ -164,6 +166,22 @@ def _survivors(
         for index, block in enumerate(blocks[: disks - 2])
         if block is not None and index not in {faila, failb}
     ]
+
+
+def _check_software(
+    operation: str,
+    reads: Sequence[Buffer | None],
+    writes: Sequence[Buffer],
+    length: int,
+    submit: AsyncSubmitCtl,
+) -> None:
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        sanitizer.cpu(
+            f"{operation} in software",
+            present_extents(reads, 0, length),
+            present_extents(writes, 0, length),
+        )
 
 
 def _offloads(length: int, submit: AsyncSubmitCtl) -> bool:
@@ -240,5 +258,6 @@ def _sum_product(
             async_tx_submit(chan, tx, submit)
             return tx
     async_tx_quiesce(submit)
+    _check_software("sum_product", sources, (dest,), length, submit)
     submit.machine.raid6.sum_product(dest, sources, coefficients, length)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from raidsim.async_tx.errors import (
     DependencyError,
@@ -77,6 +77,9 @@ def init_async_submit(
 
 def async_tx_ack(tx: DmaAsyncTxDescriptor) -> None:
     """Let the driver recycle ``tx`` once complete: no child follows (async-tx-api.txt 3.3)."""
+    sanitizer = tx.chan.device.machine.sanitizer
+    if sanitizer is not None:
+        sanitizer.acknowledged(tx, "by async_tx_ack()")
     tx.flags |= DMA_CTRL_ACK
 
 
@@ -121,14 +124,8 @@ def check_submission(submit: AsyncSubmitCtl) -> None:
             recycled it (3.3), or it has a child already: one of each is all a descriptor has.
     """
     sim = submit.machine.sim
-    if sim.in_callback:
-        raise SubmissionContextError(
-            "async-tx-api.txt 3.6, 2/: completion callback routines cannot submit new operations"
-        )
-    if sim.context == IRQ:
-        raise SubmissionContextError(
-            "async-tx-api.txt 3.6, 1/: calls to async_<operation> are not permitted in IRQ context"
-        )
+    if sim.in_callback or sim.context == IRQ:
+        _refuse_context(submit.machine)
     depend_tx = submit.depend_tx
     if depend_tx is None:
         return
@@ -137,6 +134,9 @@ def check_submission(submit: AsyncSubmitCtl) -> None:
             f"an operation on {depend_tx.chan.name} already has a child: a descriptor takes one"
         )
     if depend_tx.flags & DMA_CTRL_ACK:
+        sanitizer = submit.machine.sanitizer
+        if sanitizer is not None:
+            sanitizer.touched(depend_tx, "made a dependency")
         raise DependencyError(
             f"an acknowledged operation on {depend_tx.chan.name} can not be a dependency: "
             f"it may have been recycled (async-tx-api.txt 3.3)"
@@ -163,6 +163,8 @@ def async_tx_submit(chan: DmaChan, tx: DmaAsyncTxDescriptor, submit: AsyncSubmit
     depend_tx = submit.depend_tx
     tx.callback = submit.cb_fn
     tx.callback_param = submit.cb_param
+    if tx.record is not None:
+        _note_submission(tx, submit)
     if depend_tx is None:
         tx.tx_submit()
     else:
@@ -187,6 +189,9 @@ def async_tx_quiesce(submit: AsyncSubmitCtl) -> None:
     if depend_tx is None:
         return
     _wait(depend_tx)
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        sanitizer.acknowledged(depend_tx, "by being waited for")
     depend_tx.flags |= DMA_CTRL_ACK
     submit.depend_tx = None
 
@@ -205,7 +210,10 @@ def async_tx_sync_epilog(submit: AsyncSubmitCtl) -> None:
     """End a synchronous path: call back in the caller's context (async-tx-api.txt 3.5)."""
     if submit.cb_fn is None:
         return
-    sim = submit.machine.sim
+    machine = submit.machine
+    sim = machine.sim
+    if machine.sanitizer is not None:
+        machine.sanitizer.callback_begins(None)
     if sim.hook.listeners:
         sim.hook.emit(Callback(None, sim.context))
     sim.in_callback = True
@@ -241,10 +249,32 @@ def prepare_descriptor(
         if tx is not None:
             return tx
         if not sim.spin() or sim.now_ns > deadline_ns:
+            leaked = len(chan.unacknowledged())
             raise DescriptorExhaustedError(
-                f"{chan.name} has no descriptor left and none will complete: acknowledge those "
-                f"that no operation depends on (async-tx-api.txt 3.3)"
+                f"{chan.name} has no descriptor left and none will complete; {leaked} that have"
+                f" completed were never acknowledged (async-tx-api.txt 3.3)"
             )
+
+
+def _note_submission(tx: DmaAsyncTxDescriptor, submit: AsyncSubmitCtl) -> None:
+    """Tell the sanitizer of a submission, before it has any effect."""
+    sanitizer = submit.machine.sanitizer
+    assert sanitizer is not None
+    sanitizer.submitted(tx, submit.depend_tx)
+    if submit.flags & ASYNC_TX_ACK:
+        sanitizer.acknowledged(tx, "by ASYNC_TX_ACK")
+
+
+def _refuse_context(machine: Machine) -> NoReturn:
+    if machine.sanitizer is not None:
+        machine.sanitizer.check_context()
+    if machine.sim.in_callback:
+        raise SubmissionContextError(
+            "async-tx-api.txt 3.6, 2/: completion callback routines cannot submit new operations"
+        )
+    raise SubmissionContextError(
+        "async-tx-api.txt 3.6, 1/: calls to async_<operation> are not permitted in IRQ context"
+    )
 
 
 def _wait(tx: DmaAsyncTxDescriptor) -> None:

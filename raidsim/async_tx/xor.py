@@ -79,6 +79,10 @@ def async_xor(
             submit.machine.async_tx_stats.offloaded.add("xor", length)
             return tx
     begin_software("xor", length, submit)
+    sanitizer = submit.machine.sanitizer
+    if sanitizer is not None:
+        reads = [(source, offset, length) for source in sources]
+        sanitizer.cpu("xor in software", reads, [(dest, offset, length)])
     if sources:
         submit.machine.raid6.xor_gen(dest, sources, length, offset)
     else:
@@ -133,6 +137,9 @@ def async_xor_val(
             return _do_async_xor_val(chan, src_list[:src_cnt], offset, length, result, submit)
     begin_software("xor_val", length, submit)
     machine = submit.machine
+    if machine.sanitizer is not None:
+        reads = [(source, offset, length) for source in src_list[:src_cnt]]
+        machine.sanitizer.cpu("xor_val in software", reads, ())
     expected = machine.scratch(offset + length)
     machine.raid6.xor_gen(expected, src_list[1:src_cnt], length, offset)
     equal = machine.raid6.equal(dest, expected, length, offset)

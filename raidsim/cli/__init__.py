@@ -35,6 +35,9 @@ COMMANDS = {
     "rebuild": "Run pending recovery or resync to the end.",
     "check": "Compare parity with data.",
     "repair": "Make parity right.",
+    "engines": "List offload engines, or show one.",
+    "dmatest": "Test engines' channels with random transfers.",
+    "raid6test": "Recover every pair of blocks, and compare.",
 }
 
 

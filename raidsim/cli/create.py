@@ -7,7 +7,7 @@ import click
 from raidsim.array import Array, ArraySpec
 from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import tell_pending
-from raidsim.cli.parameters import SECTOR_BYTES, Size, array_argument
+from raidsim.cli.parameters import SECTOR_BYTES, Size, array_argument, engines_option
 from raidsim.errors import RaidsimError
 from raidsim.md.layout import parse_layout
 
@@ -64,9 +64,7 @@ class NotSupportedError(RaidsimError):
     help="Version of the superblock.",
 )
 @click.option("--assume-clean", is_flag=True, help="The given images' parity is right as it is.")
-@click.option(
-    "--engine", "engines", metavar="PROFILE", multiple=True, help="An offload engine; repeatable."
-)
+@engines_option
 def command(
     array: str,
     images: tuple[str, ...],

@@ -47,4 +47,8 @@ SECTOR_BYTES = 512
 array_argument = click.argument("array", metavar="ARRAY")
 disk_argument = click.argument("disk", metavar="DISK")
 
+engines_option = click.option(
+    "--engine", "engines", metavar="PROFILE", multiple=True, help="An offload engine; repeatable."
+)
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

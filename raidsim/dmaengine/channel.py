@@ -7,7 +7,7 @@ C's null pointer: registration refuses a capability without its hook.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,7 @@ from raidsim.dmaengine.counts import OperationCounts
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from raidsim.dmaengine.sanitizer import DescriptorRecord
     from raidsim.machine import Machine
 
 Buffer = npt.NDArray[np.uint8]
@@ -44,6 +45,16 @@ class SumCheck:
         self.flags = 0
 
 
+class SlavePort(Protocol):
+    """The data register of a peripheral, as a slave channel sees it."""
+
+    def read_into(self, buffer: Buffer) -> None:
+        """Fill ``buffer`` with the next bytes the peripheral has."""
+
+    def write_from(self, buffer: Buffer) -> None:
+        """Take the bytes of ``buffer``."""
+
+
 class DmaAsyncTxDescriptor:
     """One operation on its way through an engine (struct dma_async_tx_descriptor).
 
@@ -58,9 +69,21 @@ class DmaAsyncTxDescriptor:
         callback_param: The callback's one argument.
         parent: The operation it waits for, while that is not submitted or on another channel.
         next: The operation that waits for it.
+        operation: Its name, as in ``OperationCounts``; the driver's to set.
+        record: What the sanitizer knows of it, on a sanitized machine.
     """
 
-    __slots__ = ("callback", "callback_param", "chan", "cookie", "flags", "next", "parent")
+    __slots__ = (
+        "callback",
+        "callback_param",
+        "chan",
+        "cookie",
+        "flags",
+        "next",
+        "operation",
+        "parent",
+        "record",
+    )
 
     def __init__(self, chan: DmaChan) -> None:
         self.chan = chan
@@ -70,6 +93,8 @@ class DmaAsyncTxDescriptor:
         self.callback_param: Any = None
         self.parent: DmaAsyncTxDescriptor | None = None
         self.next: DmaAsyncTxDescriptor | None = None
+        self.operation = ""
+        self.record: DescriptorRecord | None = None
 
     def tx_submit(self) -> int:
         """Take a cookie and a place in the channel's queue; issue if the threshold is met."""
@@ -86,18 +111,28 @@ class DmaChan:
         device: The device it belongs to.
         name: ``dma<device>chan<channel>``, given at registration.
         client_count: How many references are held; 0 when nobody uses it.
+        client_name: Who holds it exclusively, if that client says so.
+        memcpy_count: Copies made by clients that count them, which async_tx does not.
+        bytes_transferred: The bytes of these copies.
         table_count: How many cells of the channel table it fills.
         cookie: The last cookie given out.
         completed_cookie: The last cookie known complete.
         counts: The descriptors submitted here, by operation.
+        keeps_descriptors: Whether the driver has a list of its descriptors, so that the sanitizer
+            may not replace one that is used again.
     """
 
+    keeps_descriptors = True
+
     __slots__ = (
+        "bytes_transferred",
         "client_count",
+        "client_name",
         "completed_cookie",
         "cookie",
         "counts",
         "device",
+        "memcpy_count",
         "name",
         "table_count",
     )
@@ -106,6 +141,9 @@ class DmaChan:
         self.device = device
         self.name = "unregistered"
         self.client_count = 0
+        self.client_name = ""
+        self.memcpy_count = 0
+        self.bytes_transferred = 0
         self.table_count = 0
         self.cookie = self.completed_cookie = DMA_MIN_COOKIE
         self.counts = OperationCounts()
@@ -136,6 +174,13 @@ class DmaChan:
     def issue_pending(self) -> None:
         """Let the hardware have everything that was submitted to the channel."""
         raise NotImplementedError
+
+    def unacknowledged(self) -> list[DmaAsyncTxDescriptor]:
+        """Return the descriptors that have completed and that nobody has acknowledged.
+
+        A driver that recycles descriptors without an acknowledgement has none.
+        """
+        return []
 
     def tx_status(self, cookie: int) -> int:
         """Return ``DMA_COMPLETE``, ``DMA_IN_PROGRESS``, ``DMA_PAUSED`` or ``DMA_ERROR``."""
@@ -212,6 +257,19 @@ class DmaChan:
 
     def prep_dma_interrupt(self, flags: int) -> DmaAsyncTxDescriptor | None:
         """Prepare an operation that does nothing but interrupt."""
+        raise NotImplementedError
+
+    def slave_config(self, port: SlavePort) -> None:
+        """Connect the channel to a peripheral; ``DMA_SLAVE`` asks for it."""
+        raise NotImplementedError
+
+    def prep_slave_sg(
+        self, buffers: Sequence[Buffer], direction: int, flags: int
+    ) -> DmaAsyncTxDescriptor | None:
+        """Prepare moving bytes between the channel's peripheral and ``buffers``.
+
+        ``direction`` is ``DMA_FROM_DEVICE`` or ``DMA_TO_DEVICE``.
+        """
         raise NotImplementedError
 
 

@@ -37,8 +37,11 @@ def dma_wait_for_async_tx(tx: DmaAsyncTxDescriptor | None) -> int:
     """
     if tx is None:
         return DMA_COMPLETE
-    sim = tx.chan.device.machine.sim
+    machine = tx.chan.device.machine
+    sim = machine.sim
     _refuse_wait(tx.chan)
+    if machine.sanitizer is not None:
+        machine.sanitizer.touched(tx, "waited for")
     deadline_ns = sim.now_ns + WAIT_LIMIT_NS
     while tx.cookie == -EBUSY:
         ancestor = tx.parent
@@ -47,7 +50,10 @@ def dma_wait_for_async_tx(tx: DmaAsyncTxDescriptor | None) -> int:
             ancestor = ancestor.parent
         if not sim.spin() or sim.now_ns > deadline_ns:
             return DMA_ERROR
-    return dma_sync_wait(tx.chan, tx.cookie) if tx.cookie else DMA_COMPLETE
+    status = dma_sync_wait(tx.chan, tx.cookie) if tx.cookie else DMA_COMPLETE
+    if status == DMA_COMPLETE and machine.sanitizer is not None:
+        machine.sanitizer.waited(tx)
+    return status
 
 
 def dma_sync_wait(chan: DmaChan, cookie: int) -> int:
@@ -106,7 +112,10 @@ def dmaengine_invoke_callback(tx: DmaAsyncTxDescriptor) -> None:
     if callback is None:
         return
     tx.callback = None
-    sim = tx.chan.device.machine.sim
+    machine = tx.chan.device.machine
+    sim = machine.sim
+    if machine.sanitizer is not None:
+        machine.sanitizer.callback_begins(tx)
     if sim.hook.listeners:
         sim.hook.emit(Callback(tx.chan.name, sim.context))
     sim.in_callback = True

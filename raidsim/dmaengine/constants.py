@@ -47,6 +47,9 @@ DMA_COMPLETE, DMA_IN_PROGRESS, DMA_PAUSED, DMA_ERROR = range(4)
 SUM_CHECK_P_RESULT = 1
 SUM_CHECK_Q_RESULT = 2
 
+# enum dma_data_direction, of slave transfers
+DMA_TO_DEVICE, DMA_FROM_DEVICE = 1, 2
+
 DMA_MIN_COOKIE = 1
 DMA_MAX_COOKIE = (1 << 31) - 1
 EBUSY = 16

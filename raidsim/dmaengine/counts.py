@@ -1,6 +1,7 @@
 """How many operations of each kind were done, and over how many bytes."""
 
-# async-tx-api.txt 3.2, and the interrupt descriptor that ends or carries over a chain.
+# async-tx-api.txt 3.2, the interrupt descriptor that ends or carries over a chain, and transfers
+# between a peripheral and memory.
 OPERATIONS = (
     "memcpy",
     "memset",
@@ -11,6 +12,7 @@ OPERATIONS = (
     "datap",
     "2data",
     "interrupt",
+    "slave",
 )
 
 

@@ -19,9 +19,17 @@ class DmaContextError(DmaengineError):
     """The call can not be made in the context it was made in."""
 
 
+class EngineHaltedError(DmaengineError):
+    """A descriptor failed in a way its engine does not recover from."""
+
+
 class DescriptorError(DmaengineError):
     """A descriptor asks an engine for what it can not do."""
 
 
 class EngineProfileError(UsageError):
     """An engine profile is unknown or makes no sense."""
+
+
+class DmatestError(UsageError):
+    """The parameters of dmatest make no sense on a channel."""

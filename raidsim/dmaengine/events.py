@@ -48,6 +48,14 @@ class ChannelSwitch(NamedTuple):
     interrupt: bool
 
 
+class EngineFaultFired(NamedTuple):
+    """A fault strikes a descriptor that is being prepared."""
+
+    channel: str
+    kind: str
+    operation: str
+
+
 class Software(NamedTuple):
     """The synchronous path carries out an operation."""
 

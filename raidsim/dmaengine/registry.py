@@ -18,6 +18,7 @@ from raidsim.dmaengine.constants import (
     DMA_PQ,
     DMA_PQ_VAL,
     DMA_PRIVATE,
+    DMA_SLAVE,
     DMA_TX_TYPE_END,
     DMA_XOR,
     DMA_XOR_VAL,
@@ -38,6 +39,7 @@ _PREP_HOOKS = {
     DMA_PQ_VAL: "prep_dma_pq_val",
     DMA_MEMSET: "prep_dma_memset",
     DMA_INTERRUPT: "prep_dma_interrupt",
+    DMA_SLAVE: "prep_slave_sg",
 }
 _MANDATORY_HOOKS = (
     "alloc_chan_resources",
@@ -46,7 +48,7 @@ _MANDATORY_HOOKS = (
 )
 _HOOKS = (*_PREP_HOOKS.values(), *_MANDATORY_HOOKS)
 # What a chain may need: a device with all of it never makes async_tx change channels.
-_ASYNC_TX_CAPABILITIES = frozenset(_PREP_HOOKS)
+_ASYNC_TX_CAPABILITIES = frozenset(_PREP_HOOKS) - {DMA_SLAVE}
 # The capabilities that the channel table has a cell for.
 _TABLE_CAPABILITIES = (
     DMA_MEMCPY,
@@ -92,8 +94,11 @@ def dma_async_device_register(device: DmaDevice) -> None:
         device.cap_mask.add(DMA_ASYNC_TX)
     taken = {known.dev_id for known in registry.devices}
     device.dev_id = next(number for number in range(len(taken) + 1) if number not in taken)
+    sanitizer = device.machine.sanitizer
     for number, chan in enumerate(device.channels):
         chan.name = f"dma{device.dev_id}chan{number}"
+        if sanitizer is not None:
+            sanitizer.watch(chan)
     if registry.ref_count and DMA_PRIVATE not in device.cap_mask:
         for chan in device.channels:
             _dma_chan_get(registry, chan)
@@ -205,6 +210,7 @@ def dma_release_channel(chan: DmaChan) -> None:
         raise DmaengineError(
             f"{chan.name} was not allocated by dma_request_channel, so it can not be released"
         )
+    chan.client_name = ""
     _dma_chan_put(chan)
 
 

@@ -2,6 +2,9 @@
 
 Work waits in the queue of the context it runs in. Tasklets go first, then what devices do, then
 process context: the order in which a single CPU would get to them.
+
+A device may be real: threads of this process that work while the simulation goes on. What they
+have done arrives in a queue of its own, the only thing here that another thread may touch.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from heapq import heappop, heappush
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from raidsim.errors import RaidsimError
@@ -43,8 +47,10 @@ class Simulator:
     """
 
     __slots__ = (
+        "_arrivals",
         "_devices",
         "_future",
+        "_outside",
         "_ready",
         "_seed",
         "_sequence",
@@ -70,6 +76,8 @@ class Simulator:
         self._tasklets: deque[Work] = deque()
         self._future: list[tuple[int, int, deque[Work], Work]] = []
         self._sequence = 0
+        self._arrivals: SimpleQueue[Work] = SimpleQueue()
+        self._outside = 0
 
     def random(self, name: str) -> random.Random:
         """Return the random stream called ``name``: its numbers depend on it and the seed alone."""
@@ -92,6 +100,21 @@ class Simulator:
         A device is no CPU: its work goes on while process context spins.
         """
         self._after(delay_ns, self._devices, (function, arguments))
+
+    def outside_begin(self) -> None:
+        """Expect one ``device_from_outside``: real work was set going that will end with it.
+
+        Until it has come, the simulation does not stop for want of anything to do, and the
+        virtual clock does not move on: work outside takes no virtual time.
+        """
+        self._outside += 1
+
+    def device_from_outside(self, function: Callable[..., object], *arguments: Any) -> None:
+        """Let a device do ``function(*arguments)`` in the simulation's thread.
+
+        Any thread may call this, once for each ``outside_begin``.
+        """
+        self._arrivals.put((function, arguments))
 
     def tasklet_schedule(self, function: Callable[..., object], *arguments: Any) -> None:
         """Run ``function(*arguments)`` in tasklet context, before any more process context."""
@@ -136,6 +159,9 @@ class Simulator:
             Whether there was any.
         """
         while not self._step_below_process():
+            if self._outside:
+                self._arrive()
+                return True
             if not self._future:
                 return False
             self._advance()
@@ -147,6 +173,9 @@ class Simulator:
             if self._ready:
                 function, arguments = self._ready.popleft()
                 function(*arguments)
+                return True
+            if self._outside:
+                self._arrive()
                 return True
             if not self._future:
                 return False
@@ -166,7 +195,16 @@ class Simulator:
             function, arguments = self._devices.popleft()
             function(*arguments)
             return True
+        if self._outside and not self._arrivals.empty():
+            self._arrive()
+            return True
         return False
+
+    def _arrive(self) -> None:
+        """Do what comes from outside next; wait for it if need be."""
+        function, arguments = self._arrivals.get()
+        self._outside -= 1
+        function(*arguments)
 
     def _advance(self) -> None:
         """Set the clock to the next due time and make ready what is due first."""

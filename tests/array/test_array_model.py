@@ -211,6 +211,6 @@ def test_an_array_is_a_flat_byte_array(kernel, engine):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kernel", ["numpy", "isal"])
-@pytest.mark.parametrize("engine", ["", "iop13xx", "iop32x", "mv_xor-kirkwood"])
+@pytest.mark.parametrize("engine", ["", "iop13xx", "iop32x", "mv_xor-kirkwood", "threads"])
 def test_an_array_is_a_flat_byte_array_through_many_examples(kernel, engine):
     run(kernel, engine, 40, 40)

@@ -26,6 +26,7 @@ def device_each(*capabilities, interrupt=True, **settings):
 ENGINES = {
     "software": [],
     "iop13xx": ["iop13xx"],
+    "threads": ["threads"],
     "iop32x": ["iop32x"],
     "mv_xor-kirkwood": ["mv_xor-kirkwood"],
     "max8": [one_device()],

@@ -61,13 +61,13 @@ def step(choose, blocks, submit, results):
     return async_raid6_2data_recov(len(data), SIZE, 0, 1, data, submit)
 
 
-def run_chains(engines, seed, *, timed=False):
+def run_chains(engines, seed, *, timed=False, sanitize=False, explore=False):
     """Run random chains, each when the one before is complete.
 
     Returns:
         The blocks' bytes, the results of the validations, and the log of events.
     """
-    machine = Machine(seed, timed=timed, engines=engines)
+    machine = Machine(seed, timed=timed, engines=engines, sanitize=sanitize, explore=explore)
     log = []
     machine.sim.hook.subscribe(lambda time_ns, event: log.append((time_ns, event)))
     choose = machine.sim.random("chains")
@@ -89,6 +89,7 @@ def run_chains(engines, seed, *, timed=False):
         async_tx_issue_pending_all(machine)
         machine.sim.run_until(lambda expected=number: done[-1:] == [expected], "the chain's end")
     machine.sim.run()
+    machine.stop()
     return np.array(blocks).tobytes(), [result.flags for result in results], log
 
 
@@ -103,7 +104,9 @@ def test_random_chains_end_in_the_same_bytes_on_every_engine(every_engine, timed
 
 @pytest.mark.parametrize("timed", [False, True])
 def test_the_same_seed_gives_the_same_event_log(every_engine, timed):
-    for engines in every_engine.values():
+    for name, engines in every_engine.items():
+        if name == "threads":  # Real threads are done when they are done.
+            continue
         first, second = (run_chains(engines, 5, timed=timed)[2] for _ in range(2))
         assert first == second
         assert first

@@ -11,6 +11,7 @@ from raidsim.async_tx import (
     async_raid6_2data_recov,
     async_raid6_datap_recov,
     init_async_submit,
+    raid6_recov,
 )
 from raidsim.dmaengine import DMA_CTRL_ACK, DMA_PQ
 from raidsim.dmaengine.events import Submitted
@@ -186,3 +187,17 @@ def test_recovery_of_unaligned_blocks_is_done_in_software(make_bench, engine, bo
     blocks[0][:], blocks[6][:] = 1, 2
     assert async_raid6_datap_recov(8, 512, 0, blocks, bench.submit) is None
     assert same(blocks, expected)
+
+
+def test_the_higher_failed_block_is_computed_first(max8, monkeypatch):
+    written = []
+    sum_product = raid6_recov._sum_product
+
+    def watched(dest, *rest):
+        written.append(dest)
+        return sum_product(dest, *rest)
+
+    monkeypatch.setattr(raid6_recov, "_sum_product", watched)
+    blocks = max8.blocks(8)
+    async_raid6_2data_recov(8, 512, 1, 4, blocks, max8.submit)
+    assert written[-1] is blocks[4]

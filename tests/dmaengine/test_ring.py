@@ -96,7 +96,7 @@ def test_preparing_forgets_an_acknowledgement_made_before():
 
 
 def test_a_descriptor_takes_the_slots_its_sources_need():
-    _, chan = make(slots_per_sources=((2, 1), (8, 3)))
+    _, chan = make(xor_slots=((2, 1), (8, 3)))
     blocks = [np.zeros(8, np.uint8) for _ in range(3)]
     assert chan.prep_dma_xor(blocks[0], blocks, 0, 8, 0)
     assert chan.free_slots == 1
@@ -147,7 +147,7 @@ def test_a_descriptor_that_asks_for_an_interrupt_completes_before_those_behind_i
         tx.tx_submit()
     chan.issue_pending()
     machine.sim.run()
-    assert times == [100, 300, 300]
+    assert times == [100, 302, 302]
 
 
 def test_no_descriptor_field_changes_in_irq_context(monkeypatch):

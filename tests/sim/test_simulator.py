@@ -1,3 +1,5 @@
+from threading import Timer
+
 import pytest
 
 from raidsim.errors import RaidsimError
@@ -110,3 +112,41 @@ def test_random_streams_depend_on_seed_and_name_alone():
     assert first.random("disk1").random() == second.random("disk1").random()
     assert first.random("disk1") is first.random("disk1")
     assert Simulator(1).random("a").random() != Simulator(2).random("a").random()
+
+
+def test_what_happens_outside_is_waited_for_when_nothing_else_is_ready():
+    sim, log = Simulator(), []
+    sim.outside_begin()
+    Timer(0.01, sim.device_from_outside, (log.append, "outside")).start()
+    sim.call_soon(log.append, "ready")
+    sim.run()
+    assert log == ["ready", "outside"]
+
+
+def test_spinning_waits_for_what_happens_outside():
+    sim, log = Simulator(), []
+    sim.outside_begin()
+    Timer(0.01, sim.device_from_outside, (log.append, "outside")).start()
+    sim.call_soon(log.append, "process")
+    assert sim.spin()
+    assert log == ["outside"]
+    assert not sim.spin()
+
+
+def test_what_arrived_from_outside_goes_before_process_context():
+    sim, log = Simulator(), []
+    sim.outside_begin()
+    sim.device_from_outside(log.append, "outside")
+    sim.call_soon(log.append, "process")
+    sim.device_after(0, log.append, "device")
+    sim.run()
+    assert log == ["device", "outside", "process"]
+
+
+def test_the_clock_waits_for_what_happens_outside():
+    sim, log = Simulator(timed=True), []
+    sim.device_after(5, lambda: log.append(sim.now_ns))
+    sim.outside_begin()
+    Timer(0.01, sim.device_from_outside, (lambda: log.append(sim.now_ns),)).start()
+    sim.run()
+    assert log == [0, 5]

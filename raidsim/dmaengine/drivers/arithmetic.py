@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from raidsim.dmaengine.constants import SUM_CHECK_P_RESULT, SUM_CHECK_Q_RESULT
+from raidsim.dmaengine.constants import (
+    DMA_FROM_DEVICE,
+    SUM_CHECK_P_RESULT,
+    SUM_CHECK_Q_RESULT,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from raidsim.dmaengine.channel import Buffer, SumCheck
-    from raidsim.machine import Machine
+    from raidsim.dmaengine.channel import Buffer, SlavePort, SumCheck
+    from raidsim.raid6.kernel import Raid6Kernel
+
+
+class Unit(Protocol):
+    """What computes: the machine, or a part of it with a kernel and scratch of its own."""
+
+    raid6: Raid6Kernel
+
+    def scratch(self, size: int) -> Buffer:
+        """Return a scratch buffer of at least ``size`` bytes."""
 
 
 def memcpy(dest: Buffer, dest_offset: int, src: Buffer, src_offset: int, length: int) -> None:
@@ -23,25 +36,23 @@ def memset(dest: Buffer, value: int, offset: int, length: int) -> None:
     dest[offset : offset + length] = value & 0xFF
 
 
-def xor(
-    machine: Machine, dest: Buffer, sources: Sequence[Buffer], offset: int, length: int
-) -> None:
+def xor(unit: Unit, dest: Buffer, sources: Sequence[Buffer], offset: int, length: int) -> None:
     """Write the xor of the sources to ``dest``."""
-    machine.raid6.xor_gen(dest, sources, length, offset)
+    unit.raid6.xor_gen(dest, sources, length, offset)
 
 
 def xor_val(
-    machine: Machine, sources: Sequence[Buffer], offset: int, length: int, result: SumCheck
+    unit: Unit, sources: Sequence[Buffer], offset: int, length: int, result: SumCheck
 ) -> None:
     """Set the P bit of ``result`` unless the xor of the sources is zero."""
-    total = machine.scratch(offset + length)
-    machine.raid6.xor_gen(total, sources, length, offset)
-    zero = machine.raid6.is_zero(total, length, offset)
+    total = unit.scratch(offset + length)
+    unit.raid6.xor_gen(total, sources, length, offset)
+    zero = unit.raid6.is_zero(total, length, offset)
     result.flags = 0 if zero else SUM_CHECK_P_RESULT
 
 
 def pq(
-    machine: Machine,
+    unit: Unit,
     p: Buffer | None,
     q: Buffer | None,
     sources: Sequence[Buffer],
@@ -53,13 +64,13 @@ def pq(
     # Where P and Q are carried on, P counts in Q times 0, and Q twice in P: it does not matter
     # that one of them is written before the other reads it.
     if q is not None:
-        machine.raid6.sum_product(q, sources, coefficients, length, offset)
+        unit.raid6.sum_product(q, sources, coefficients, length, offset)
     if p is not None:
-        machine.raid6.xor_gen(p, sources, length, offset)
+        unit.raid6.xor_gen(p, sources, length, offset)
 
 
 def pq_val(
-    machine: Machine,
+    unit: Unit,
     p: Buffer | None,
     q: Buffer | None,
     sources: Sequence[Buffer],
@@ -69,8 +80,8 @@ def pq_val(
     result: SumCheck,
 ) -> None:
     """Set the bits of whichever of ``p`` and ``q`` is not what the sources give."""
-    raid6 = machine.raid6
-    expected = machine.scratch(offset + length)
+    raid6 = unit.raid6
+    expected = unit.scratch(offset + length)
     flags = 0
     if p is not None:
         raid6.xor_gen(expected, sources, length, offset)
@@ -85,3 +96,10 @@ def pq_val(
 
 def nothing() -> None:
     """Do what an interrupt descriptor does to memory."""
+
+
+def slave(port: SlavePort, buffers: Sequence[Buffer], direction: int) -> None:
+    """Move bytes between a peripheral and ``buffers``."""
+    transfer = port.read_into if direction == DMA_FROM_DEVICE else port.write_from
+    for buffer in buffers:
+        transfer(buffer)

@@ -1,15 +1,44 @@
-"""Engine profiles: what one chip's devices can do, as TOML."""
+"""Engine profiles: what one chip's devices can do, and how they differ from others."""
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field, fields
-from functools import cache
-from importlib import resources
-from typing import Any
+from dataclasses import dataclass, field
 
 from raidsim.dmaengine.constants import CAPABILITY_NAMES
-from raidsim.dmaengine.errors import EngineProfileError
+
+COMPLETIONS = ("interrupt", "coalesced", "polled")
+DRIVERS = ("ring", "threads")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quirks:
+    """What a chip or its driver does that others do not.
+
+    The first three change results or refuse operations, the others take slots and time.
+
+    Attributes:
+        ignores_pq_continue: A continued pq forgets what P and Q held, so that a pq of more than
+            ``max_pq`` sources gives wrong bytes.
+        needs_two_pq_sources: A pq of one source is given that source twice, the second time times
+            0, which only Q bears: with P it is refused.
+        needs_q: A pq without Q is refused; the chip would write it to address 0.
+        separate_p_and_q: P and Q are made one after the other, each from all sources.
+        segment_bytes: Longer operations are cut into hardware descriptors of so many bytes; 0 for
+            no limit.
+        xor_val_segment_bytes: The same for xor_val alone; its results are or-ed.
+        pq_coefficient_limit: A pq that multiplies by a power of 2 from this one on is done one
+            source at a time; 0 for no limit.
+        interrupt_bytes: The interrupt descriptor is a dummy operation on so many bytes.
+    """
+
+    ignores_pq_continue: bool = False
+    needs_two_pq_sources: bool = False
+    needs_q: bool = False
+    separate_p_and_q: bool = False
+    segment_bytes: int = 0
+    xor_val_segment_bytes: int = 0
+    pq_coefficient_limit: int = 0
+    interrupt_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +47,8 @@ class DeviceProfile:
 
     Attributes:
         capabilities: Names of its ``DMA_*`` capabilities.
+        withheld: Those of them that it offers only when asked for: its results may be wrong, or
+            its driver waits to be told.
         channels: How many channels it has.
         max_xor: Most sources of one xor.
         max_pq: Most sources of one pq, continuation sources included.
@@ -27,14 +58,29 @@ class DeviceProfile:
         min_length: Fewest bytes of one operation.
         max_length: Most bytes of one operation.
         ring_slots: Hardware descriptor slots of one channel.
-        slots_per_sources: Pairs of a number of sources and the slots that a descriptor of up to
-            so many takes; one slot where no pair applies.
+        ring_slots_max: What the ring doubles up to when it is full; 0 for a ring that does not.
+        xor_slots: Pairs of a number of sources and the slots that a xor or xor_val of up to so
+            many takes; one slot where no pair applies.
+        pq_slots: The same for pq and pq_val.
         threshold_slots: Slots submitted at which pending work is issued; 0 for never.
-        descriptor_latency_ns: Time to fetch and complete one descriptor, when timed.
+        parallel_descriptors: How many descriptors the hardware works on at once. With more than 1
+            only ``DMA_PREP_FENCE`` keeps the next one from overtaking.
+        completion: ``interrupt``: at the end of the ring, and where a descriptor asks for it;
+            ``coalesced``: after ``coalesced_descriptors`` or ``completion_timer_ns``, whatever is
+            first; ``polled``: no interrupts, the driver looks when somebody waits and every
+            ``completion_timer_ns``.
+        coalesced_descriptors: See ``completion``.
+        completion_timer_ns: See ``completion``.
+        publishes_each_completion: Whether the channel's cookie advances before each callback, or
+            after all callbacks of a clean-up.
+        descriptor_latency_ns: Time to fetch and complete one hardware descriptor, when timed.
         bytes_per_second: Rate at which source bytes are worked through, when timed.
+        operation_bytes_per_second: The rate of single operations, by name, where it differs.
+        quirks: What it does that others do not.
     """
 
     capabilities: tuple[str, ...]
+    withheld: tuple[str, ...] = ()
     channels: int = 1
     max_xor: int = 0
     max_pq: int = 0
@@ -46,21 +92,26 @@ class DeviceProfile:
     min_length: int = 1
     max_length: int = 1 << 30
     ring_slots: int = 128
-    slots_per_sources: tuple[tuple[int, int], ...] = ()
+    ring_slots_max: int = 0
+    xor_slots: tuple[tuple[int, int], ...] = ()
+    pq_slots: tuple[tuple[int, int], ...] = ()
     threshold_slots: int = 1
+    parallel_descriptors: int = 1
+    completion: str = "interrupt"
+    coalesced_descriptors: int = 1
+    completion_timer_ns: int = 100_000
+    publishes_each_completion: bool = False
     descriptor_latency_ns: int = 1_000
     bytes_per_second: int = 1_000_000_000
+    operation_bytes_per_second: dict[str, int] = field(default_factory=dict)
+    quirks: Quirks = field(default_factory=Quirks)
 
     @property
     def cap_mask(self) -> set[int]:
-        """The capabilities as numbers, a new set at each call."""
-        return {CAPABILITY_NAMES.index(name) for name in self.capabilities}
-
-    def slots(self, source_count: int) -> int:
-        """Return how many slots a descriptor of ``source_count`` sources takes."""
-        return next(
-            (slots for sources, slots in self.slots_per_sources if source_count <= sources), 1
-        )
+        """The capabilities that it offers, as numbers; a new set at each call."""
+        return {
+            CAPABILITY_NAMES.index(name) for name in self.capabilities if name not in self.withheld
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,49 +122,15 @@ class EngineProfile:
         name: What users call it.
         description: One line about it.
         devices: Its devices, in the order of registration.
+        driver: What works through its rings: ``ring``, the model of a chip, or ``threads``.
     """
 
     name: str
     description: str
     devices: tuple[DeviceProfile, ...] = field(default=())
+    driver: str = "ring"
 
 
-def profile_names() -> list[str]:
-    """Return the names of the profiles that come with raidsim."""
-    files = resources.files("raidsim.dmaengine.drivers").joinpath("profiles").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
-
-
-@cache
-def load_profile(name: str) -> EngineProfile:
-    """Return the profile called ``name``.
-
-    Raises:
-        EngineProfileError: There is none of that name.
-    """
-    if name not in profile_names():
-        raise EngineProfileError(
-            f"no engine profile {name!r}; choose from {', '.join(profile_names())}"
-        )
-    file = resources.files("raidsim.dmaengine.drivers").joinpath("profiles", f"{name}.toml")
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    devices = [
-        profile
-        for device in table["devices"]
-        for profile in [_device_profile(name, device)] * device.get("count", 1)
-    ]
-    return EngineProfile(name=name, description=table["description"], devices=tuple(devices))
-
-
-def _device_profile(name: str, table: dict[str, Any]) -> DeviceProfile:
-    known = {entry.name for entry in fields(DeviceProfile)} | {"count"}
-    unknown = sorted(set(table) - known)
-    unknown += sorted(set(table["capabilities"]) - set(CAPABILITY_NAMES))
-    if unknown:
-        raise EngineProfileError(f"engine profile {name!r}: unknown {', '.join(unknown)}")
-    values = {key: value for key, value in table.items() if key != "count"}
-    values["capabilities"] = tuple(values["capabilities"])
-    values["slots_per_sources"] = tuple(
-        (sources, slots) for sources, slots in values.get("slots_per_sources", ())
-    )
-    return DeviceProfile(**values)
+def slots_needed(pairs: tuple[tuple[int, int], ...], source_count: int) -> int:
+    """Return what ``xor_slots`` or ``pq_slots`` say of a descriptor of ``source_count`` sources."""
+    return next((slots for sources, slots in pairs if source_count <= sources), 1)
