@@ -6,6 +6,7 @@ descriptor it is given, and two machines in one process never meet.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,8 @@ class Machine:
         timed: Whether disks, engines and the CPU take virtual time.
         engines: The offload engines it has: names of profiles, or profiles.
         kernel: Name of the arithmetic kernel; None lets ``raidsim.raid6`` choose.
-        sanitize: Whether every access to memory and every use of a descriptor is checked.
+        sanitize: Whether every access to memory and every use of a descriptor is checked; None
+            leaves it to the environment's ``RAIDSIM_SANITIZE``.
         explore: Whether what has no order is done in one that the seed draws.
 
     Attributes:
@@ -55,10 +57,12 @@ class Machine:
         timed: bool = False,
         engines: Iterable[str | EngineProfile] = (),
         kernel: str | None = None,
-        sanitize: bool = False,
+        sanitize: bool | None = None,
         explore: bool = False,
     ) -> None:
         self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed)
+        if sanitize is None:
+            sanitize = os.environ.get("RAIDSIM_SANITIZE", "") not in {"", "0"}
         self.sanitizer = DmaSanitizer(self.sim) if sanitize else None
         self.raid6 = select_kernel(kernel)
         self.dmaengine = DmaRegistry()

@@ -6,50 +6,39 @@ raise. Between two of them nothing runs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from raidsim.array.member import create_image, find_disk, joining_superblock, write_metadata
+from raidsim.array.member import (
+    create_image,
+    find_disk,
+    joining_superblock,
+    member_disk,
+    write_metadata,
+)
 from raidsim.array.opening import assemble_array, create_array, open_array
+from raidsim.array.syncing import SyncReport, run_sync
 from raidsim.disk import ImageDisk
 from raidsim.errors import UsageError
 from raidsim.md.bio import FLUSH, READ, WRITE, Bio
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.rdev import Rdev
-from raidsim.md.sync import SyncThread
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from raidsim.array.creation import ArraySpec
     from raidsim.array.opening import RunningArray
-
-    Progress = Callable[[str, int, int], object]
+    from raidsim.array.syncing import Progress
 
 # One bio covers about this much of the array, in whole rows: enough for tall stripe heads, little
 # enough that its data are still in the CPU's cache when they are written.
 _BIO_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """How a resync, recovery, check or repair ended.
-
-    Attributes:
-        action: "resync", "recover", "check" or "repair".
-        mismatch_sectors: sectors found inconsistent, as md counts them.
-        interrupted: a member failed, so that it ended early.
-    """
-
-    action: str
-    mismatch_sectors: int
-    interrupted: bool
 
 
 class Array:
@@ -61,13 +50,14 @@ class Array:
         directory: the array directory.
         machine: what it runs on.
         mddev: md's view of it.
+        images: each member's image.
     """
 
     def __init__(self, running: RunningArray) -> None:
         self.directory = running.directory
         self.machine = running.machine
         self.mddev = running.mddev
-        self._disks = running.disks
+        self.images = running.images
 
     # -- getting one ----------------------------------------------------------------------------
 
@@ -147,18 +137,24 @@ class Array:
             self.abandon()
 
     def close(self) -> None:
-        """Mark the array clean, and let its images go."""
+        """Mark the array clean, stop its machine, and let its images go.
+
+        Raises:
+            LeakedDescriptorError: Descriptors that have completed were never acknowledged.
+            SanitizerError: The machine's sanitizer has reports.
+        """
         try:
             self.machine.sim.run()
             self.mddev.idle()
             self.machine.sim.run()
+            self.machine.stop()
         finally:
             self.abandon()
 
     def abandon(self) -> None:
         """Let the images go as they are, as a crash would: what was dirty stays so."""
-        for disk in self._disks:
-            disk.close()
+        for image in self.images.values():
+            image.close()
         self.machine.raid6.forget()
 
     # -- bytes ----------------------------------------------------------------------------------
@@ -297,11 +293,9 @@ class Array:
         self._check_not_readonly()
         self.mddev.remove(rdev)
         self.machine.sim.run()
-        assert isinstance(rdev.disk, ImageDisk)
-        path = rdev.disk.path
-        rdev.disk.close()
-        self._disks.remove(rdev.disk)
-        self.directory.images = [image for image in self.directory.images if image != path]
+        gone = self.images.pop(rdev)
+        gone.close()
+        self.directory.images.remove(gone.path)
         self.directory.save()
 
     def add(self, image: str | os.PathLike[str]) -> None:
@@ -316,13 +310,12 @@ class Array:
         path = Path(image).absolute()
         made = not path.exists()
         if made:
-            create_image(path, self._disks[0].sectors << 9 if self._disks else 0)
+            create_image(path, next(iter(self.images.values())).sectors << 9)
         try:
             disk = ImageDisk(path)
             try:
                 sb = joining_superblock(disk, self.mddev)
                 write_metadata(disk, sb)
-                self._disks.append(disk)
             except BaseException:
                 disk.close()
                 raise
@@ -332,7 +325,9 @@ class Array:
             raise
         self.directory.images.append(path)
         self.directory.save()
-        self.mddev.add_spare(Rdev(disk, sb))
+        rdev = Rdev(member_disk(self.machine, disk), sb)
+        self.images[rdev] = disk
+        self.mddev.add_spare(rdev)
         self.machine.sim.run()
 
     def _rdev(self, disk: str) -> Rdev:
@@ -340,8 +335,8 @@ class Array:
         if disk in by_slot:
             return by_slot[disk]
         path = find_disk(self.directory.images, disk)
-        for rdev in self.mddev.rdevs:
-            if isinstance(rdev.disk, ImageDisk) and rdev.disk.path == path:
+        for rdev, image in self.images.items():
+            if image.path == path:
                 return rdev
         raise UsageError(f"{disk}: is not a member of the array")
 
@@ -368,32 +363,15 @@ class Array:
                 action = "resync"
             else:
                 break
-            reports.append(self._sync(action, progress))
+            reports.append(run_sync(self.mddev, action, progress))
         return reports
 
     def check(self, progress: Progress | None = None) -> SyncReport:
         """Compare parity with data everywhere; nothing is changed."""
         self._check_not_readonly()
-        return self._sync("check", progress)
+        return run_sync(self.mddev, "check", progress)
 
     def repair(self, progress: Progress | None = None) -> SyncReport:
         """Make parity right everywhere; data are taken as they are."""
         self._check_writable()
-        return self._sync("repair", progress)
-
-    def _sync(self, action: str, progress: Progress | None) -> SyncReport:
-        thread = SyncThread(self.mddev, action)
-        thread.start()
-        sim = self.machine.sim
-        if progress is None:
-            sim.run_until(lambda: thread.finished, action)
-        else:
-            shown = -1
-            while not thread.finished:
-                target = thread.sectors_done + max(1, thread.end_sector // 200)
-                sim.run_until(lambda: thread.finished or thread.sectors_done >= target, action)  # noqa: B023  used at once
-                if thread.sectors_done != shown:
-                    shown = thread.sectors_done
-                    progress(action, shown, thread.end_sector)
-        sim.run()
-        return SyncReport(action, self.mddev.resync_mismatches, thread.interrupted)
+        return run_sync(self.mddev, "repair", progress)

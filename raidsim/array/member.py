@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raidsim.disk import WRITE, DiskRequest, ImageError, ImageFullError
+from raidsim.disk.sanitized import SanitizedDisk
 from raidsim.errors import UsageError
 from raidsim.md.placement import place_member
 from raidsim.md.superblock import (
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from raidsim.disk import ImageDisk
+    from raidsim.disk import Disk, ImageDisk
+    from raidsim.machine import Machine
     from raidsim.md.mddev import Mddev
     from raidsim.md.superblock import SuperblockV1
 
@@ -127,6 +129,13 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
         bblog_size=placement.bblog_size,
         dev_roles=list(array.dev_roles),
     )
+
+
+def member_disk(machine: Machine, image: ImageDisk) -> Disk:
+    """What md uses of a member: its image, under the sanitizer's eyes if there is one."""
+    if machine.sanitizer is None:
+        return image
+    return SanitizedDisk(image, machine.sanitizer)
 
 
 def write_metadata(disk: ImageDisk, sb: SuperblockV1) -> None:

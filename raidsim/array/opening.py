@@ -13,6 +13,7 @@ from raidsim.array.member import (
     create_image,
     find_disk,
     load_member,
+    member_disk,
     refuse_member,
     write_metadata,
 )
@@ -39,14 +40,14 @@ class RunningArray:
         directory: the array directory.
         machine: what the array runs on.
         mddev: the array.
-        disks: the open images of all members, in use or not.
+        images: the open image of each member, in use or not.
         forced: it runs only since it was told to, on what stale members or a dirty parity say.
     """
 
     directory: ArrayDirectory
     machine: Machine
     mddev: Mddev
-    disks: list[ImageDisk]
+    images: dict[Rdev, ImageDisk]
     forced: bool
 
 
@@ -125,7 +126,7 @@ def assemble_array(
             running.machine.sim.run()
         directory.save()
     except BaseException:
-        _close_all(running.disks)
+        _close_all(running.images.values())
         raise
     return running
 
@@ -208,16 +209,16 @@ def _start(
     readonly: bool = False,
     forced: bool = False,
 ) -> RunningArray:
-    rdevs = []
+    images = {}
     for name, disk in disks.items():
-        rdev = Rdev(disk, superblocks[name])
+        rdev = Rdev(member_disk(machine, disk), superblocks[name])
         if name in assembly.slots:
             rdev.take_slot(assembly.slots[name], assembly.recovery_offsets[name])
         rdev.faulty = name in assembly.faulty or name in assembly.stale
-        rdevs.append(rdev)
-    rdevs.sort(key=lambda rdev: -rdev.desc_nr)  # md lists the newest first
+        images[rdev] = disk
+    rdevs = sorted(images, key=lambda rdev: -rdev.desc_nr)  # md lists the newest first
     mddev = Mddev(machine, assembly.geometry, assembly.freshest, rdevs, readonly=readonly)
-    return RunningArray(directory, machine, mddev, list(disks.values()), forced)
+    return RunningArray(directory, machine, mddev, images, forced)
 
 
 def _refuse_unfit(

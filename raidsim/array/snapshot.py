@@ -11,6 +11,7 @@ from raidsim.md.superblock import MAX_SECTOR, format_uuid
 
 if TYPE_CHECKING:
     from raidsim.array.array import Array
+    from raidsim.disk import ImageDisk
     from raidsim.md.mddev import Mddev
     from raidsim.md.rdev import Rdev
 
@@ -191,14 +192,14 @@ def take_snapshot(array: Array) -> ArraySnapshot:
         readonly=array.directory.readonly,
         started=started,
         sync=_sync(mddev),
-        members=tuple(_member(rdev) for rdev in mddev.rdevs),
+        members=tuple(_member(rdev, array.images[rdev]) for rdev in mddev.rdevs),
     )
 
 
-def _member(rdev: Rdev) -> MemberSnapshot:
+def _member(rdev: Rdev, image: ImageDisk) -> MemberSnapshot:
     rebuilding = rdev.raid_disk >= 0 and not rdev.in_sync and not rdev.faulty
     return MemberSnapshot(
-        path=str(getattr(rdev.disk, "path", rdev.name)),
+        path=str(image.path),
         number=rdev.desc_nr,
         raid_disk=rdev.raid_disk if rdev.raid_disk >= 0 else None,
         in_sync=rdev.in_sync and not rdev.faulty,

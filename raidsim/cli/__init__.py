@@ -6,6 +6,7 @@ array or the data says no, 2 for wrong usage, 130 after Ctrl-C.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -63,12 +64,19 @@ class _Commands(click.Group):
     cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
 )
 @click.version_option(__version__, prog_name="raidsim", message="%(prog)s %(version)s")
-def raidsim() -> None:
+@click.option(
+    "--sanitize",
+    is_flag=True,
+    help="Check every access to memory and every use of a descriptor; what is wrong is an error.",
+)
+def raidsim(sanitize: bool) -> None:
     """A RAID4/5/6 block device in user space, built the way Linux md builds it.
 
     An ARRAY is a directory, made by create or assemble. A DISK is a slot number, an image's file
     name or its path. Sizes take K, M, G and T, in powers of 1024.
     """
+    if sanitize:
+        os.environ["RAIDSIM_SANITIZE"] = "1"
 
 
 def run(arguments: Sequence[str]) -> int:

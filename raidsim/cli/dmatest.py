@@ -60,7 +60,8 @@ def command(engines: tuple[str, ...], as_json: bool, **parameters: Any) -> int:
     Rates are those of the engine's model, in virtual time. The exit status is 1 when a test
     failed, or there is no channel to test.
     """
-    test = Dmatest(_machine(engines), DmatestParameters(**parameters))
+    machine = _machine(engines)
+    test = Dmatest(machine, DmatestParameters(**parameters))
     test.start()
     if not test.channels:
         raise DmaBusyError("dmatest: no channel to test; name an engine that has one by --engine")
@@ -71,6 +72,8 @@ def command(engines: tuple[str, ...], as_json: bool, **parameters: Any) -> int:
     except KeyboardInterrupt:
         test.stop()
         status = _INTERRUPTED
+    if machine.sanitizer is not None:
+        machine.sanitizer.check()
     if as_json:
         print_json([asdict(thread) for thread in test.threads])
     else:

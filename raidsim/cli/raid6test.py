@@ -29,6 +29,7 @@ def command(engines: tuple[str, ...], disks: int, as_json: bool) -> int:
     """
     machine = Machine(engines=engines)
     result = raid6test(machine, disks)
+    machine.stop()
     stats = machine.async_tx_stats
     offloaded = {name: count for name, count in stats.offloaded.operations.items() if count}
     software = {name: count for name, count in stats.software.operations.items() if count}
