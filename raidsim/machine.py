@@ -7,6 +7,7 @@ descriptor it is given, and two machines in one process never meet.
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,11 +17,12 @@ from raidsim.dmaengine.counts import AsyncTxStats
 from raidsim.dmaengine.drivers import register_engine
 from raidsim.dmaengine.leaks import check_leaks
 from raidsim.dmaengine.sanitizer import DmaSanitizer
+from raidsim.errors import UsageError
 from raidsim.raid6 import select_kernel
 from raidsim.sim import ExploringSimulator, Simulator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from raidsim.dmaengine.channel import Buffer
     from raidsim.dmaengine.drivers import EngineProfile
@@ -39,6 +41,7 @@ class Machine:
         sanitize: Whether every access to memory and every use of a descriptor is checked; None
             leaves it to the environment's ``RAIDSIM_SANITIZE``.
         explore: Whether what has no order is done in one that the seed draws.
+        cpus: How many CPUs it has; they share its channels and take turns at running.
 
     Attributes:
         sim: Clock, queues, contexts, random streams and the observation hook.
@@ -46,6 +49,9 @@ class Machine:
         raid6: The arithmetic kernel, used by software and emulated engines alike.
         async_tx_stats: How many operations ran in software and how many on engines.
         sanitizer: Checks and reports, if it was asked for.
+
+    Raises:
+        UsageError: There is not even one CPU.
     """
 
     __slots__ = ("_scratch", "async_tx_stats", "dmaengine", "raid6", "sanitizer", "sim")
@@ -59,13 +65,16 @@ class Machine:
         kernel: str | None = None,
         sanitize: bool | None = None,
         explore: bool = False,
+        cpus: int = 1,
     ) -> None:
+        if cpus < 1:
+            raise UsageError(f"a machine needs at least 1 CPU, not {cpus}")
         self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed)
         if sanitize is None:
             sanitize = os.environ.get("RAIDSIM_SANITIZE", "") not in {"", "0"}
         self.sanitizer = DmaSanitizer(self.sim) if sanitize else None
         self.raid6 = select_kernel(kernel)
-        self.dmaengine = DmaRegistry()
+        self.dmaengine = DmaRegistry(cpus)
         self.async_tx_stats = AsyncTxStats()
         self._scratch: Buffer = np.empty(0, np.uint8)
         dmaengine_get(self)
@@ -85,6 +94,29 @@ class Machine:
             dmaengine_put(self)
         if self.sanitizer is not None:
             self.sanitizer.check()
+
+    @contextmanager
+    def on_cpu(self, number: int) -> Iterator[None]:
+        """Run the body on CPU ``number``, with its cells of the channel table.
+
+        Whatever the simulation runs meanwhile runs there too: no work is bound to a CPU.
+
+        Raises:
+            UsageError: The machine has no such CPU.
+        """
+        tables = self.dmaengine.cpu_tables
+        if not 0 <= number < len(tables):
+            raise UsageError(f"there is no CPU {number}: the machine has {len(tables)}, from 0")
+        before = self.sim.cpu
+        self._switch_cpu(number)
+        try:
+            yield
+        finally:
+            self._switch_cpu(before)
+
+    def _switch_cpu(self, number: int) -> None:
+        self.sim.cpu = number
+        self.dmaengine.channel_table = self.dmaengine.cpu_tables[number]
 
     def scratch(self, size: int) -> Buffer:
         """Return the machine's scratch buffer, of at least ``size`` bytes.

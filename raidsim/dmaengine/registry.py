@@ -1,11 +1,12 @@
 """Who may use which channel (drivers/dma/dmaengine.c).
 
 Memory-to-memory users share the public channels through the channel table, which holds for each
-capability the channel to use; ``dma_request_channel`` takes one out for a single owner.
+capability and CPU the channel to use; ``dma_request_channel`` takes one out for a single owner.
 """
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from raidsim.dmaengine.channel import DmaChan
@@ -49,7 +50,7 @@ _MANDATORY_HOOKS = (
 _HOOKS = (*_PREP_HOOKS.values(), *_MANDATORY_HOOKS)
 # What a chain may need: a device with all of it never makes async_tx change channels.
 _ASYNC_TX_CAPABILITIES = frozenset(_PREP_HOOKS) - {DMA_SLAVE}
-# The capabilities that the channel table has a cell for.
+# The capabilities that the channel table has cells for, in the order they are filled.
 _TABLE_CAPABILITIES = (
     DMA_MEMCPY,
     DMA_XOR,
@@ -67,15 +68,20 @@ class DmaRegistry:
     Attributes:
         devices: The registered devices, in the order of registration, which is that of search.
         ref_count: How many clients hold dmaengine.
-        channel_table: For each capability the public channel to use, or None.
+        cpu_tables: The channel table by CPU: for each capability the public channel to use, or
+            None.
+        channel_table: That of the current CPU.
     """
 
-    __slots__ = ("channel_table", "devices", "ref_count")
+    __slots__ = ("channel_table", "cpu_tables", "devices", "ref_count")
 
-    def __init__(self) -> None:
+    def __init__(self, cpus: int) -> None:
         self.devices: list[DmaDevice] = []
         self.ref_count = 0
-        self.channel_table: list[DmaChan | None] = [None] * DMA_TX_TYPE_END
+        self.cpu_tables: list[list[DmaChan | None]] = [
+            [None] * DMA_TX_TYPE_END for _ in range(cpus)
+        ]
+        self.channel_table = self.cpu_tables[0]
 
 
 def dma_async_device_register(device: DmaDevice) -> None:
@@ -154,7 +160,7 @@ def dmaengine_put(machine: Machine) -> None:
 
 
 def dma_find_channel(machine: Machine, tx_type: int) -> DmaChan | None:
-    """Return the public channel to use for operations of ``tx_type``, if there is one."""
+    """Return the public channel the current CPU uses for ``tx_type``, if there is one."""
     return machine.dmaengine.channel_table[tx_type]
 
 
@@ -193,7 +199,6 @@ def dma_request_channel(
             if filter_fn is None or filter_fn(chan, filter_param):
                 device.cap_mask.add(DMA_PRIVATE)
                 _dma_chan_get(registry, chan)
-                _rebalance(registry)
                 return chan
     return None
 
@@ -254,13 +259,21 @@ def _dma_chan_put(chan: DmaChan) -> None:
 
 
 def _rebalance(registry: DmaRegistry) -> None:
-    """Fill the channel table anew: each cell with the eligible channel that fills the fewest."""
-    registry.channel_table[:] = [None] * DMA_TX_TYPE_END
+    """Fill the channel table anew, capability by capability and CPU by CPU.
+
+    A single CPU uses the eligible channel that fills the fewest cells. Of several the n-th cell
+    gets the n-th eligible channel, as in Linux 2.6.35: cells are numbered through, also those of
+    capabilities that no channel has. Beyond the last channel it is the least used one again.
+    """
+    for table in registry.cpu_tables:
+        table[:] = [None] * DMA_TX_TYPE_END
     public = [device for device in registry.devices if DMA_PRIVATE not in device.cap_mask]
     for device in public:
         for chan in device.channels:
             chan.table_count = 0
-    for capability in _TABLE_CAPABILITIES:
+    one_cpu = len(registry.cpu_tables) == 1
+    cells = itertools.product(_TABLE_CAPABILITIES, registry.cpu_tables)
+    for number, (capability, table) in enumerate(cells):
         eligible = [
             chan
             for device in public
@@ -269,6 +282,9 @@ def _rebalance(registry: DmaRegistry) -> None:
             if chan.client_count
         ]
         if eligible:
-            chosen = min(eligible, key=lambda chan: chan.table_count)
+            if one_cpu or number >= len(eligible):
+                chosen = min(eligible, key=lambda chan: chan.table_count)
+            else:
+                chosen = eligible[number]
             chosen.table_count += 1
-            registry.channel_table[capability] = chosen
+            table[capability] = chosen

@@ -44,7 +44,7 @@ def channel_holders(machine: Machine) -> dict[str, str]:
 
 
 def channel_table(machine: Machine) -> dict[str, str]:
-    """Return the public channel that operations of each capability go to, where there is one."""
+    """Return the public channel that the current CPU uses for each capability that has one."""
     table = machine.dmaengine.channel_table
     return {
         name: chan.name

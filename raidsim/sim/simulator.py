@@ -41,6 +41,7 @@ class Simulator:
     Attributes:
         timed: Whether delays are kept.
         now_ns: The virtual clock.
+        cpu: Number of the CPU that everything runs on, whatever asked for it.
         context: ``PROCESS``, ``TASKLET`` or ``IRQ``: where the running code runs.
         in_callback: Whether the running code is a completion callback.
         hook: Where events are observed.
@@ -57,6 +58,7 @@ class Simulator:
         "_streams",
         "_tasklets",
         "context",
+        "cpu",
         "hook",
         "in_callback",
         "now_ns",
@@ -66,6 +68,7 @@ class Simulator:
     def __init__(self, seed: int = 0, *, timed: bool = False) -> None:
         self.timed = timed
         self.now_ns = 0
+        self.cpu = 0
         self.context = PROCESS
         self.in_callback = False
         self.hook = Hook(self)

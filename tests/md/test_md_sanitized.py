@@ -72,6 +72,18 @@ def test_md_runs_clean_under_the_sanitizer(level, engine, timed):
     assert not machine.sanitizer._granules
 
 
+@pytest.mark.parametrize("cpu", range(4))
+def test_md_gives_the_members_of_software_on_any_cpus_channels(cpu):
+    machine = machine_with("ioat3.2-raid", cpus=4)
+    with machine.on_cpu(cpu):
+        found = workload(start(6, machine), 6)
+    assert found == workload(start(6, machine_with("software")), 6)
+    (device,) = machine.dmaengine.devices
+    used = [chan.name for chan in device.channels if chan.counts.operations["pq"]]
+    assert used == [f"dma0chan{cpu}"]
+    machine.stop()
+
+
 def explore(seeds):
     expected = {level: workload(start(level, machine_with("software")), level) for level in LEVELS}
     for seed in seeds:
