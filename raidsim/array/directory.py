@@ -99,15 +99,6 @@ class ArrayDirectory:
         except OSError as error:
             raise DirectoryError(f"{self.path}: cannot be written: {error.strerror}") from error
 
-    def new_image(self) -> Path:
-        """A name for one more image in the directory."""
-        number = 0
-        while (
-            image := self.path.absolute() / f"disk{number}.img"
-        ) in self.images or image.exists():
-            number += 1
-        return image
-
     def _relative(self, image: Path) -> str:
         # What lies in the directory moves with it.
         inside = self.path.absolute()

@@ -60,7 +60,6 @@ class Mddev:
         resync_mismatches: sectors that the last check, repair or resync found inconsistent.
         sync_thread: the resync, recovery, check or repair under way.
         sync_requested, sync_check, sync_recover: what kind it is (``MD_RECOVERY_*``).
-        last_sync_action: its name, or that of the last one.
     """
 
     def __init__(
@@ -93,7 +92,6 @@ class Mddev:
         self.resync_mismatches = 0
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
-        self.last_sync_action = "idle"
         self.personality = Raid5(self, machine, geometry, stripe_cache_size)
         self.personality.conf.refresh_members()
 

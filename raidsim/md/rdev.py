@@ -31,7 +31,6 @@ class Rdev:
         data_offset: first sector of its data.
         read_errors: consecutive read errors, reset by any successful read.
         corrected_errors: sectors cured by rewriting them.
-        write_error_seen: a write to it failed.
     """
 
     __slots__ = (
@@ -45,7 +44,6 @@ class Rdev:
         "read_errors",
         "recovery_offset",
         "superblock",
-        "write_error_seen",
     )
 
     def __init__(self, disk: Disk, superblock: SuperblockV1) -> None:
@@ -59,7 +57,6 @@ class Rdev:
         self.data_offset = superblock.data_offset
         self.read_errors = 0
         self.corrected_errors = superblock.cnt_corrected_read
-        self.write_error_seen = False
 
     @property
     def name(self) -> str:

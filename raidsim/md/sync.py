@@ -10,8 +10,6 @@ from raidsim.md.superblock import MAX_SECTOR
 if TYPE_CHECKING:
     from raidsim.md.mddev import Mddev
 
-ACTIONS = ("resync", "recover", "check", "repair")
-
 # A sync's place is written down each time it got a sixteenth of the way further.
 _CHECKPOINTS = 16
 
@@ -25,7 +23,7 @@ class SyncThread:
 
     Args:
         mddev: the array.
-        action: one of ``ACTIONS``.
+        action: "resync", "recover", "check" or "repair".
 
     Attributes:
         position: member sector up to which stripes were begun.
@@ -59,7 +57,6 @@ class SyncThread:
         mddev.sync_requested = self.action in {"check", "repair"}
         mddev.sync_check = self.action == "check"
         mddev.sync_recover = self.action == "recover"
-        mddev.last_sync_action = self.action
         if self.action != "recover":
             mddev.resync_mismatches = 0
             if mddev.degraded >= mddev.geometry.max_degraded:

@@ -84,7 +84,6 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
 def _write_failed(conf: R5Conf, member: int) -> None:
     rdev = conf.disks[member]
     if rdev is not None:
-        rdev.write_error_seen = True
         conf.mddev.error(rdev)  # there is no bad block list to remember the block in
 
 
