@@ -355,15 +355,13 @@ class Array:
         reports = []
         mddev = self.mddev
         while not mddev.broken:
-            if mddev.activate_spares() or any(
-                rdev.raid_disk >= 0 and not rdev.in_sync and not rdev.faulty for rdev in mddev.rdevs
-            ):
+            if mddev.activate_spares() or any(rdev.recovering for rdev in mddev.rdevs):
                 action = "recover"
             elif mddev.recovery_cp < mddev.dev_sectors:
                 action = "resync"
             else:
                 break
-            reports.append(run_sync(self.mddev, action, progress))
+            reports.append(run_sync(mddev, action, progress))
         return reports
 
     def check(self, progress: Progress | None = None) -> SyncReport:

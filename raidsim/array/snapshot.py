@@ -197,14 +197,13 @@ def take_snapshot(array: Array) -> ArraySnapshot:
 
 
 def _member(rdev: Rdev, image: ImageDisk) -> MemberSnapshot:
-    rebuilding = rdev.raid_disk >= 0 and not rdev.in_sync and not rdev.faulty
     return MemberSnapshot(
         path=str(image.path),
         number=rdev.desc_nr,
         raid_disk=rdev.raid_disk if rdev.raid_disk >= 0 else None,
         in_sync=rdev.in_sync and not rdev.faulty,
         faulty=rdev.faulty,
-        recovery_offset_sectors=rdev.recovery_offset if rebuilding else None,
+        recovery_offset_sectors=rdev.recovery_offset if rdev.recovering else None,
         data_sectors=rdev.superblock.data_size,
     )
 
@@ -218,10 +217,7 @@ def _sync(mddev: Mddev) -> SyncSnapshot | None:
             done_sectors=thread.sectors_done,
             total_sectors=thread.end_sector,
         )
-    if any(
-        rdev.raid_disk >= 0 and not rdev.faulty and not rdev.in_sync and rdev.recovery_offset
-        for rdev in mddev.rdevs
-    ):
+    if any(rdev.recovering and rdev.recovery_offset for rdev in mddev.rdevs):
         return SyncSnapshot(action="recovery", done_sectors=None, total_sectors=mddev.dev_sectors)
     if mddev.recovery_cp < MAX_SECTOR:
         return SyncSnapshot(action="resync", done_sectors=None, total_sectors=mddev.dev_sectors)

@@ -17,9 +17,7 @@ if TYPE_CHECKING:
 def scrub(array: str, action: str, *, as_json: bool) -> SyncReport:
     """Run ``check`` or ``repair`` on the array at ``array``, and print how it went."""
     with Array.open(array) as opened:
-        mddev = opened.mddev
-        # md then begins no scrub: there is nothing to compare with.
-        redundant = mddev.degraded < mddev.geometry.max_degraded
+        redundant = opened.mddev.redundant  # if not, md begins no scrub
         with progress_bar(SECTOR_BYTES) as progress:
             report = (opened.check if action == "check" else opened.repair)(progress)
     if as_json:

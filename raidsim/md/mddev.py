@@ -146,6 +146,11 @@ class Mddev:
         return self.degraded > self.geometry.max_degraded
 
     @property
+    def redundant(self) -> bool:
+        """There is more than the data take: without it a check has nothing to compare with."""
+        return self.degraded < self.geometry.max_degraded
+
+    @property
     def sb_change_pending(self) -> bool:
         """Superblocks have to be on their members before anything else is written."""
         return bool(self._sb_flags or self._sb_writes_pending)
@@ -198,7 +203,7 @@ class Mddev:
     def spare_active(self) -> None:
         """Members that were rebuilt to their end are in sync now."""
         for rdev in self.rdevs:
-            if rdev.raid_disk >= 0 and not rdev.faulty and rdev.recovery_offset == MAX_SECTOR:
+            if rdev.recovering and rdev.recovery_offset == MAX_SECTOR:
                 rdev.in_sync = True
         self._change_devices()
 
@@ -285,7 +290,7 @@ class Mddev:
         if thread is None or not self.sync_recover:
             return
         for rdev in self.rdevs:
-            if rdev.raid_disk >= 0 and not rdev.in_sync and not rdev.faulty:
+            if rdev.recovering:
                 rdev.recovery_offset = max(rdev.recovery_offset, thread.completed)
         self.personality.conf.refresh_members()
 
@@ -298,7 +303,7 @@ class Mddev:
         sb.resync_offset = self.recovery_cp if self.in_sync else 0
         sb.cnt_corrected_read = rdev.corrected_errors
         sb.recovery_offset = 0
-        if rdev.raid_disk >= 0 and not rdev.in_sync:
+        if rdev.recovering:
             sb.feature_map |= MD_FEATURE_RECOVERY_OFFSET
             sb.recovery_offset = rdev.recovery_offset
         roles = [MD_DISK_ROLE_SPARE] * sb.max_dev

@@ -64,6 +64,11 @@ class Rdev:
         return self.disk.name
 
     @property
+    def recovering(self) -> bool:
+        """It has a slot and works, but does not yet hold all that it should."""
+        return self.raid_disk >= 0 and not self.in_sync and not self.faulty
+
+    @property
     def role(self) -> int:
         """What ``dev_roles`` says of it (super_1_sync, Linux drivers/md/md.c)."""
         if self.faulty:

@@ -42,7 +42,6 @@ class SyncThread:
         self.interrupted = False
         self._active_sectors = 0
         self._running = False
-        self._waiting = False
 
     def start(self) -> None:
         """Begin.
@@ -59,8 +58,7 @@ class SyncThread:
         mddev.sync_recover = self.action == "recover"
         if self.action != "recover":
             mddev.resync_mismatches = 0
-            if mddev.degraded >= mddev.geometry.max_degraded:
-                # Without spare redundancy there is nothing to compare with.
+            if not mddev.redundant:
                 self.position = self.end_sector
         self.wake()
 
@@ -125,7 +123,7 @@ class SyncThread:
         if self.action == "recover":
             reached = self.position if self.interrupted else MAX_SECTOR
             for rdev in mddev.rdevs:
-                if rdev.raid_disk >= 0 and not rdev.in_sync and not rdev.faulty:
+                if rdev.recovering:
                     rdev.recovery_offset = max(rdev.recovery_offset, reached)
         elif self.action != "check":
             if not self.interrupted:
@@ -147,11 +145,7 @@ def _start_sector(mddev: Mddev, action: str) -> int:
         return min(mddev.recovery_cp, mddev.dev_sectors)
     if action == "recover":
         return min(
-            (
-                rdev.recovery_offset
-                for rdev in mddev.rdevs
-                if rdev.raid_disk >= 0 and not rdev.faulty and not rdev.in_sync
-            ),
+            (rdev.recovery_offset for rdev in mddev.rdevs if rdev.recovering),
             default=mddev.dev_sectors,
         )
     return 0
