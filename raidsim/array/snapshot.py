@@ -139,9 +139,8 @@ class ArraySnapshot:
 
     @property
     def failed(self) -> bool:
-        """Too few members are left to hold the data."""
-        slots = {m.raid_disk for m in self.members if m.raid_disk is not None and not m.faulty}
-        return self.raid_disks - len(slots) > self.max_degraded
+        """Too few members are in sync to hold the data (enough, mdadm's util.c)."""
+        return self.raid_disks - self.active_devices > self.max_degraded
 
     @property
     def layout_name(self) -> str:

@@ -276,3 +276,16 @@ def test_json_tells_what_detail_tells(tmp_path):
         "active sync",
         "spare",
     ]
+
+
+def test_a_source_lost_during_a_recovery_is_a_failed_array(tmp_path):
+    spec = ArraySpec(level=5, raid_disks=4, layout=2, chunk_sectors=128)
+    with Array.create(tmp_path / "md0", spec, image_bytes=4 << 20) as array:
+        array.fail("1")
+        array.add(tmp_path / "new.img")
+        assert array.mddev.activate_spares()
+        array.machine.sim.run()
+        assert take_snapshot(array).state.startswith("clean, degraded")
+        array.fail("2")
+        assert array.mddev.broken
+        assert take_snapshot(array).state.startswith("clean, FAILED")
