@@ -6,25 +6,17 @@ raise. Between two of them nothing runs.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from raidsim.array.member import (
-    create_image,
-    find_disk,
-    joining_superblock,
-    member_disk,
-    write_metadata,
-)
+from raidsim.array.manage import add_member, fail_member, remove_member
 from raidsim.array.opening import assemble_array, create_array, open_array
 from raidsim.array.syncing import SyncReport, run_sync
-from raidsim.disk import ImageDisk
 from raidsim.errors import UsageError
 from raidsim.md.bio import FLUSH, READ, WRITE, Bio
 from raidsim.md.mddev import ArrayStateError
-from raidsim.md.rdev import Rdev
+from raidsim.md.spares import activate_spares
 
 if TYPE_CHECKING:
     import os
@@ -203,7 +195,7 @@ class Array:
         """
         source = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
         self._check_range(offset, len(source))
-        self._check_writable()
+        self.check_writable()
         if not len(source):
             return
         end = offset + len(source)
@@ -246,14 +238,24 @@ class Array:
                 f" {self.size} bytes"
             )
 
-    def _check_not_readonly(self) -> None:
+    def check_not_readonly(self) -> None:
+        """Refuse what changes a member of a read-only array.
+
+        Raises:
+            ArrayStateError: it is read-only.
+        """
         if self.mddev.readonly:
             raise ArrayStateError(
                 f"{self.directory.path}: the array is read-only; assemble it without --readonly"
             )
 
-    def _check_writable(self) -> None:
-        self._check_not_readonly()
+    def check_writable(self) -> None:
+        """Refuse what changes the contents of an array that is read-only or has failed.
+
+        Raises:
+            ArrayStateError: it is.
+        """
+        self.check_not_readonly()
         if self.mddev.broken:
             raise ArrayStateError(
                 f"{self.directory.path}: the array has failed: too many members are gone"
@@ -274,12 +276,7 @@ class Array:
         Raises:
             RaidsimError: there is no such disk, or it failed before.
         """
-        rdev = self._rdev(disk)
-        if rdev.faulty:
-            raise ArrayStateError(f"{rdev.name}: has failed already")
-        self._check_not_readonly()
-        self.mddev.error(rdev)
-        self.machine.sim.run()
+        fail_member(self, disk)
 
     def remove(self, disk: str) -> None:
         """Let a failed or spare member go, as ``mdadm --remove``.
@@ -287,16 +284,7 @@ class Array:
         Raises:
             RaidsimError: it is in use.
         """
-        rdev = self._rdev(disk)
-        if rdev.raid_disk >= 0 and not rdev.faulty:
-            raise ArrayStateError(f"{rdev.name}: is in use; `raidsim fail` it first")
-        self._check_not_readonly()
-        self.mddev.remove(rdev)
-        self.machine.sim.run()
-        gone = self.images.pop(rdev)
-        gone.close()
-        self.directory.images.remove(gone.path)
-        self.directory.save()
+        remove_member(self, disk)
 
     def add(self, image: str | os.PathLike[str]) -> None:
         """Take a new member on as a spare, as ``mdadm --add``; ``rebuild`` puts it to use.
@@ -306,39 +294,7 @@ class Array:
         Raises:
             RaidsimError: it is too small, or part of this or another array.
         """
-        self._check_writable()
-        path = Path(image).absolute()
-        made = not path.exists()
-        if made:
-            create_image(path, next(iter(self.images.values())).sectors << 9)
-        try:
-            disk = ImageDisk(path)
-            try:
-                sb = joining_superblock(disk, self.mddev)
-                write_metadata(disk, sb)
-            except BaseException:
-                disk.close()
-                raise
-        except BaseException:
-            if made:
-                path.unlink()
-            raise
-        self.directory.images.append(path)
-        self.directory.save()
-        rdev = Rdev(member_disk(self.machine, disk), sb)
-        self.images[rdev] = disk
-        self.mddev.add_spare(rdev)
-        self.machine.sim.run()
-
-    def _rdev(self, disk: str) -> Rdev:
-        by_slot = {str(r.raid_disk): r for r in self.mddev.rdevs if r.raid_disk >= 0}
-        if disk in by_slot:
-            return by_slot[disk]
-        path = find_disk(self.directory.images, disk)
-        for rdev, image in self.images.items():
-            if image.path == path:
-                return rdev
-        raise UsageError(f"{disk}: is not a member of the array")
+        add_member(self, image)
 
     # -- sync -----------------------------------------------------------------------------------
 
@@ -351,11 +307,11 @@ class Array:
         Returns:
             What was run; empty when nothing was pending.
         """
-        self._check_writable()
+        self.check_writable()
         reports = []
         mddev = self.mddev
         while not mddev.broken:
-            if mddev.activate_spares() or any(rdev.recovering for rdev in mddev.rdevs):
+            if activate_spares(mddev) or any(rdev.recovering for rdev in mddev.rdevs):
                 action = "recover"
             elif mddev.recovery_cp < mddev.dev_sectors:
                 action = "resync"
@@ -366,10 +322,10 @@ class Array:
 
     def check(self, progress: Progress | None = None) -> SyncReport:
         """Compare parity with data everywhere; nothing is changed."""
-        self._check_not_readonly()
+        self.check_not_readonly()
         return run_sync(self.mddev, "check", progress)
 
     def repair(self, progress: Progress | None = None) -> SyncReport:
         """Make parity right everywhere; data are taken as they are."""
-        self._check_writable()
+        self.check_writable()
         return run_sync(self.mddev, "repair", progress)

@@ -22,9 +22,10 @@ from raidsim.dmaengine.drivers import absolute_profile_name
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
-from raidsim.md.mddev import MD_SB_CHANGE_DEVS, Mddev
+from raidsim.md.mddev import Mddev
 from raidsim.md.rdev import Rdev
 from raidsim.md.superblock import MAX_SECTOR
+from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

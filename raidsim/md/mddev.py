@@ -1,7 +1,7 @@
 """The array as md core sees it (``struct mddev``, Linux drivers/md/md.c).
 
-Members and their superblocks, the dirty flag, the count of events, failing devices. What happens
-in a stripe is the personality's affair; what a resync or recovery does is ``md.sync``'s.
+Requests, the dirty flag, failing devices and what has to be done before the next write. What
+happens in a stripe is the personality's affair; what a resync or recovery does is ``md.sync``'s.
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from raidsim.disk import DiskRequest
 from raidsim.errors import RaidsimError
-from raidsim.md.bio import FLUSH, READ, WRITE
+from raidsim.md.bio import FLUSH, READ
 from raidsim.md.raid5.personality import Raid5
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
-from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_SPARE, MD_FEATURE_RECOVERY_OFFSET
+from raidsim.md.spares import empty_failed_slots
+from raidsim.md.superblock_update import (
+    MD_SB_CHANGE_CLEAN,
+    MD_SB_CHANGE_DEVS,
+    SuperblockUpdate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,10 +33,6 @@ if TYPE_CHECKING:
     from raidsim.md.sync import SyncThread
 
 _log = logging.getLogger(__name__)
-
-# sb_flags: why the superblocks have to be written.
-MD_SB_CHANGE_DEVS = 1 << 0
-MD_SB_CHANGE_CLEAN = 1 << 1
 
 
 class ArrayStateError(RaidsimError):
@@ -78,16 +77,13 @@ class Mddev:
         self.superblock = superblock
         self.rdevs = list(rdevs)
         self.readonly = readonly
-        self._now = now
         self.dev_sectors = superblock.size
         self.array_sectors = superblock.size * geometry.data_disks
         self.events = superblock.events
         self.utime = superblock.utime
         self.recovery_cp = superblock.resync_offset
         self.in_sync = True
-        self._can_decrease_events = False
-        self._sb_flags = 0
-        self._sb_writes_pending = 0
+        self._sb_update = SuperblockUpdate(self, now)
         self._waiting_writes: list[Bio] = []
         self.resync_mismatches = 0
         self.sync_thread: SyncThread | None = None
@@ -111,7 +107,7 @@ class Mddev:
             bio.fail_part()
         elif self.in_sync:
             self.in_sync = False
-            self._sb_flags |= MD_SB_CHANGE_CLEAN
+            self._sb_update.flags |= MD_SB_CHANGE_CLEAN
             self._waiting_writes.append(bio)
             self.check_recovery()
         elif self.sb_change_pending:
@@ -150,11 +146,6 @@ class Mddev:
         """There is more than the data take: without it a check has nothing to compare with."""
         return self.degraded < self.geometry.max_degraded
 
-    @property
-    def sb_change_pending(self) -> bool:
-        """Superblocks have to be on their members before anything else is written."""
-        return bool(self._sb_flags or self._sb_writes_pending)
-
     def error(self, rdev: Rdev) -> None:
         """Fail a member (md_error, raid5_error): it is used no more, the others learn of it."""
         if rdev.faulty:
@@ -165,7 +156,7 @@ class Mddev:
         _log.warning("raid: disk failure on %s, disabling device", rdev.name)
         if self.sync_thread is not None:
             self.sync_thread.interrupt()
-        self._sb_flags |= MD_SB_CHANGE_DEVS
+        self._sb_update.flags |= MD_SB_CHANGE_DEVS
         self.machine.sim.call_soon(self.check_recovery)
 
     def idle(self) -> None:
@@ -176,40 +167,8 @@ class Mddev:
         if self.in_sync or self.readonly or self.broken:
             return
         self.in_sync = True
-        self._sb_flags |= MD_SB_CHANGE_CLEAN
+        self._sb_update.flags |= MD_SB_CHANGE_CLEAN
         self.check_recovery()
-
-    def add_spare(self, rdev: Rdev) -> None:
-        """Take a new member on as a spare."""
-        self.rdevs.insert(0, rdev)
-        self._change_devices()
-
-    def remove(self, rdev: Rdev) -> None:
-        """Let a failed or spare member go; the others' superblocks forget it."""
-        self.rdevs.remove(rdev)
-        self._change_devices()
-
-    def activate_spares(self) -> bool:
-        """Give spares the slots that have no member (remove_and_add_spares); tell if any did."""
-        taken = {rdev.raid_disk for rdev in self.rdevs}
-        free = [slot for slot in range(self.geometry.raid_disks) if slot not in taken]
-        spares = [rdev for rdev in self.rdevs if rdev.raid_disk < 0 and not rdev.faulty]
-        for rdev, slot in zip(spares, free, strict=False):
-            rdev.take_slot(slot, 0)
-        if spares and free:
-            self._change_devices()
-        return bool(spares and free)
-
-    def spare_active(self) -> None:
-        """Members that were rebuilt to their end are in sync now."""
-        for rdev in self.rdevs:
-            if rdev.recovering and rdev.recovery_offset == MAX_SECTOR:
-                rdev.in_sync = True
-        self._change_devices()
-
-    def _change_devices(self) -> None:
-        self.personality.conf.refresh_members()
-        self.update_superblocks(MD_SB_CHANGE_DEVS)
 
     # -- sync -----------------------------------------------------------------------------------
 
@@ -220,25 +179,26 @@ class Mddev:
 
     # -- superblocks ----------------------------------------------------------------------------
 
+    @property
+    def sb_change_pending(self) -> bool:
+        """Superblocks have to be on their members before anything else is written."""
+        return self._sb_update.pending
+
     def update_superblocks(self, flags: int) -> None:
         """Ask for the superblocks to be written; nothing is written to the array before."""
         if not self.readonly:
-            self._sb_flags |= flags
+            self._sb_update.flags |= flags
             self.check_recovery()
 
     def check_recovery(self) -> None:
         """Do what stands before the next write: superblocks, then slots of failed members."""
-        if self._sb_writes_pending:
+        if self._sb_update.under_way:
             return
-        if self._sb_flags and not self.readonly:
-            self._update_sb()
+        if self._sb_update.flags and not self.readonly:
+            self._sb_update.start()
             return
-        self._sb_flags = 0
-        failed = [rdev for rdev in self.rdevs if rdev.faulty and rdev.raid_disk >= 0]
-        if failed and not self.readonly and not self.broken:
-            for rdev in failed:
-                rdev.raid_disk = -1
-            self.update_superblocks(MD_SB_CHANGE_DEVS)
+        self._sb_update.flags = 0
+        if not self.readonly and not self.broken and empty_failed_slots(self):
             return
         waiting, self._waiting_writes = self._waiting_writes, []
         for bio in waiting:
@@ -246,90 +206,3 @@ class Mddev:
         self.personality.wake()
         if self.sync_thread is not None:
             self.sync_thread.wake()
-
-    def _update_sb(self) -> None:
-        """Write the superblocks of all working members (md_update_sb).
-
-        Events go up by one; but a clean array that was only dirty for a while goes back to the
-        count it had, so that spares, which then need no update, do not fall behind.
-        """
-        self._note_progress()
-        nospares = not (self._sb_flags & MD_SB_CHANGE_DEVS or self.degraded)
-        self._sb_flags = 0
-        self.utime = int(self._now())
-        if (
-            nospares
-            and self.in_sync
-            and self.recovery_cp == MAX_SECTOR
-            and self._can_decrease_events
-            and self.events != 1
-        ):
-            self.events -= 1
-            self._can_decrease_events = False
-        else:
-            self.events += 1
-            self._can_decrease_events = nospares
-        written = [
-            rdev
-            for rdev in self.rdevs
-            if not rdev.faulty and not (nospares and self._spare_is_current(rdev))
-        ]
-        self._sb_writes_pending = len(written) + 1
-        for rdev in written:
-            self._sync_super(rdev)
-            self._write_super(rdev)
-        self._end_super_write()
-
-    def _spare_is_current(self, rdev: Rdev) -> bool:
-        behind = self.events - rdev.superblock.events
-        return rdev.raid_disk < 0 and behind in {0, 1}
-
-    def _note_progress(self) -> None:
-        """A member being rebuilt is in sync as far as the recovery has got."""
-        thread = self.sync_thread
-        if thread is None or not self.sync_recover:
-            return
-        for rdev in self.rdevs:
-            if rdev.recovering:
-                rdev.recovery_offset = max(rdev.recovery_offset, thread.completed)
-        self.personality.conf.refresh_members()
-
-    def _sync_super(self, rdev: Rdev) -> None:
-        """Bring a member's superblock up to date (super_1_sync)."""
-        sb = rdev.superblock
-        sb.feature_map = 0
-        sb.utime = self.utime
-        sb.events = self.events
-        sb.resync_offset = self.recovery_cp if self.in_sync else 0
-        sb.cnt_corrected_read = rdev.corrected_errors
-        sb.recovery_offset = 0
-        if rdev.recovering:
-            sb.feature_map |= MD_FEATURE_RECOVERY_OFFSET
-            sb.recovery_offset = rdev.recovery_offset
-        roles = [MD_DISK_ROLE_SPARE] * sb.max_dev
-        for other in self.rdevs:
-            roles[other.desc_nr] = other.role
-        sb.dev_roles = roles
-
-    def _write_super(self, rdev: Rdev) -> None:
-        raw = np.frombuffer(bytearray(rdev.superblock.to_bytes()), np.uint8)
-
-        def end_flush(flush: DiskRequest) -> None:
-            if flush.status:
-                end_write(flush)
-                return
-            write = DiskRequest(WRITE, rdev.superblock.super_offset, raw, end_write, fua=True)
-            rdev.disk.submit(write)
-
-        def end_write(request: DiskRequest) -> None:
-            if request.status:
-                self.error(rdev)
-            self._end_super_write()
-
-        # What the superblock vouches for must be on the member before it.
-        rdev.disk.submit(DiskRequest(FLUSH, 0, None, end_flush))
-
-    def _end_super_write(self) -> None:
-        self._sb_writes_pending -= 1
-        if not self._sb_writes_pending:
-            self.check_recovery()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raidsim.md.mddev import MD_SB_CHANGE_CLEAN, MD_SB_CHANGE_DEVS, ArrayStateError
+from raidsim.md.mddev import ArrayStateError
+from raidsim.md.spares import spare_active
 from raidsim.md.superblock import MAX_SECTOR
+from raidsim.md.superblock_update import MD_SB_CHANGE_CLEAN, MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
     from raidsim.md.mddev import Mddev
@@ -135,7 +137,7 @@ class SyncThread:
         mddev.sync_requested = mddev.sync_check = mddev.sync_recover = False
         mddev.update_superblocks(MD_SB_CHANGE_DEVS)
         if self.action == "recover" and not self.interrupted:
-            mddev.spare_active()
+            spare_active(mddev)
         else:
             mddev.update_superblocks(MD_SB_CHANGE_DEVS)
 

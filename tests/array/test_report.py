@@ -19,6 +19,7 @@ from raidsim.array.snapshot import (
     take_snapshot,
 )
 from raidsim.md.layout import parse_layout
+from raidsim.md.spares import activate_spares
 
 TEXTS = Path(__file__).with_name("texts")
 
@@ -283,7 +284,7 @@ def test_a_source_lost_during_a_recovery_is_a_failed_array(tmp_path):
     with Array.create(tmp_path / "md0", spec, image_bytes=4 << 20) as array:
         array.fail("1")
         array.add(tmp_path / "new.img")
-        assert array.mddev.activate_spares()
+        assert activate_spares(array.mddev)
         array.machine.sim.run()
         assert take_snapshot(array).state.startswith("clean, degraded")
         array.fail("2")

@@ -11,6 +11,7 @@ from raidsim.md.bio import Bio
 from raidsim.md.layout import Geometry, parse_layout
 from raidsim.md.mddev import Mddev
 from raidsim.md.rdev import Rdev
+from raidsim.md.spares import activate_spares
 from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_SPARE, SuperblockV1
 from raidsim.md.sync import SyncThread
 from raidsim.raid6.tables import gfexp, gfmul
@@ -301,7 +302,7 @@ class Rig:
         return thread
 
     def rebuild(self):
-        assert self.mddev.activate_spares()
+        assert activate_spares(self.mddev)
         self.run()
         return self.sync("recover")
 

@@ -9,6 +9,7 @@ import pytest
 from md_rig import EIO, Rig
 
 from raidsim.md.mddev import ArrayStateError
+from raidsim.md.spares import activate_spares, remove_member
 from raidsim.md.superblock import MAX_SECTOR, MD_FEATURE_RECOVERY_OFFSET
 from raidsim.md.sync import SyncThread
 
@@ -94,7 +95,7 @@ def test_the_failure_that_breaks_the_array_costs_one_event(level, disks, failure
 def test_a_removed_member_is_no_longer_in_the_table_once_that_is_written():
     rig = Rig(5, 4)
     rig.fail(1)
-    rig.mddev.remove(next(rdev for rdev in rig.mddev.rdevs if rdev.faulty))
+    remove_member(rig.mddev, next(rdev for rdev in rig.mddev.rdevs if rdev.faulty))
     rig.write(0, 8)
     assert roles(rig) == [0, SPARE, 2, 3]
 
@@ -235,7 +236,7 @@ def interrupt_at(rig, action, sector):
 
 def test_an_interrupted_recovery_goes_on_where_it_was():
     rig = Rig(5, 4, missing=[3], spares=1, rows=64)
-    assert rig.mddev.activate_spares()
+    assert activate_spares(rig.mddev)
     rig.run()
     thread = interrupt_at(rig, "recover", rig.member_sectors // 2)
     assert rig.stored(4).recovery_offset == thread.position
@@ -318,7 +319,7 @@ def test_two_members_are_rebuilt_in_one_pass():
 
 def test_one_of_two_members_being_rebuilt_fails():
     rig = Rig(6, 6, missing=[1, 4], spares=2, rows=32)
-    assert rig.mddev.activate_spares()
+    assert activate_spares(rig.mddev)
     rig.run()
     thread = SyncThread(rig.mddev, "recover")
     thread.start()
@@ -337,7 +338,7 @@ def test_one_of_two_members_being_rebuilt_fails():
 
 def test_a_source_that_fails_during_a_recovery_ends_it():
     rig = Rig(5, 4, missing=[3], spares=1, rows=32)
-    assert rig.mddev.activate_spares()
+    assert activate_spares(rig.mddev)
     rig.run()
     thread = SyncThread(rig.mddev, "recover")
     thread.start()
@@ -352,7 +353,7 @@ def test_a_source_that_fails_during_a_recovery_ends_it():
 def test_an_unreadable_block_during_a_recovery_is_not_passed_over():
     rig = Rig(5, 4, missing=[3], spares=1)
     rig.disks[1].lost = {8 + 200}
-    assert rig.mddev.activate_spares()
+    assert activate_spares(rig.mddev)
     rig.run()
     thread = rig.sync("recover")
     assert thread.interrupted

@@ -9,6 +9,7 @@ from draw import CHECK, READ_SUM, disk
 from members import make_images, superblock
 
 from raidsim.array import Array, ArraySpec
+from raidsim.md.spares import activate_spares
 from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.sync import SyncThread
 
@@ -85,7 +86,7 @@ def test_a_recovery_that_was_cut_short_here_is_finished_by_real_md(real_md, tmp_
         array.write(MIB, content[:MIB])
         array.add(images[5])
     array = Array.open(tmp_path / "array")
-    assert array.mddev.activate_spares()
+    assert activate_spares(array.mddev)
     stop_half_way(array, "recover")
     assert 0 < superblock(images[5]).recovery_offset < superblock(images[5]).size
 

@@ -7,6 +7,7 @@ import pytest
 from md_rig import Rig
 
 from raidsim import Machine
+from raidsim.md.spares import activate_spares
 from raidsim.md.sync import SyncThread
 
 ENGINES = ["", "iop13xx", "iop32x", "mv_xor-kirkwood"]
@@ -185,7 +186,7 @@ def test_writes_and_a_recovery_meet(level, lost, engine, timed):
         machine=machine(engine, "numpy", timed=timed),
         cache=32,
     )
-    assert rig.mddev.activate_spares()
+    assert activate_spares(rig.mddev)
     rig.run()
     thread = SyncThread(rig.mddev, "recover")
     thread.start()

@@ -1,0 +1,91 @@
+"""mdadm's manage mode: members of an opened array fail, go and come (mdadm's Manage.c)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from raidsim.array.member import (
+    create_image,
+    find_disk,
+    joining_superblock,
+    member_disk,
+    write_metadata,
+)
+from raidsim.disk import ImageDisk
+from raidsim.errors import UsageError
+from raidsim.md import spares
+from raidsim.md.mddev import ArrayStateError
+from raidsim.md.rdev import Rdev
+
+if TYPE_CHECKING:
+    import os
+
+    from raidsim.array.array import Array
+
+
+def fail_member(array: Array, disk: str) -> None:
+    """Fail a member; see ``Array.fail``."""
+    rdev = find_rdev(array, disk)
+    if rdev.faulty:
+        raise ArrayStateError(f"{rdev.name}: has failed already")
+    array.check_not_readonly()
+    array.mddev.error(rdev)
+    array.machine.sim.run()
+
+
+def remove_member(array: Array, disk: str) -> None:
+    """Let a failed or spare member go; see ``Array.remove``."""
+    rdev = find_rdev(array, disk)
+    if rdev.raid_disk >= 0 and not rdev.faulty:
+        raise ArrayStateError(f"{rdev.name}: is in use; `raidsim fail` it first")
+    array.check_not_readonly()
+    spares.remove_member(array.mddev, rdev)
+    array.machine.sim.run()
+    gone = array.images.pop(rdev)
+    gone.close()
+    array.directory.images.remove(gone.path)
+    array.directory.save()
+
+
+def add_member(array: Array, image: str | os.PathLike[str]) -> None:
+    """Take a new member on as a spare; see ``Array.add``."""
+    array.check_writable()
+    path = Path(image).absolute()
+    made = not path.exists()
+    if made:
+        create_image(path, next(iter(array.images.values())).sectors << 9)
+    try:
+        disk = ImageDisk(path)
+        try:
+            sb = joining_superblock(disk, array.mddev)
+            write_metadata(disk, sb)
+        except BaseException:
+            disk.close()
+            raise
+    except BaseException:
+        if made:
+            path.unlink()
+        raise
+    array.directory.images.append(path)
+    array.directory.save()
+    rdev = Rdev(member_disk(array.machine, disk), sb)
+    array.images[rdev] = disk
+    spares.add_spare(array.mddev, rdev)
+    array.machine.sim.run()
+
+
+def find_rdev(array: Array, disk: str) -> Rdev:
+    """The member that ``disk``, a slot number, a file name or a path, means.
+
+    Raises:
+        UsageError: none.
+    """
+    by_slot = {str(r.raid_disk): r for r in array.mddev.rdevs if r.raid_disk >= 0}
+    if disk in by_slot:
+        return by_slot[disk]
+    path = find_disk(array.directory.images, disk)
+    for rdev, image in array.images.items():
+        if image.path == path:
+            return rdev
+    raise UsageError(f"{disk}: is not a member of the array")

@@ -1,0 +1,140 @@
+"""Writing the members' superblocks: md_update_sb and super_1_sync (Linux drivers/md/md.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raidsim.disk import FLUSH, WRITE, DiskRequest
+from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_SPARE, MD_FEATURE_RECOVERY_OFFSET
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raidsim.md.mddev import Mddev
+    from raidsim.md.rdev import Rdev
+
+# sb_flags: why the superblocks have to be written.
+MD_SB_CHANGE_DEVS = 1 << 0
+MD_SB_CHANGE_CLEAN = 1 << 1
+
+
+class SuperblockUpdate:
+    """The superblocks of one array, on their way to its members.
+
+    Args:
+        mddev: the array.
+        now: seconds since 1970, for the update times.
+
+    Attributes:
+        flags: ``MD_SB_CHANGE_*``, why an update is due; 0 when none is.
+        under_way: an update is being written.
+    """
+
+    def __init__(self, mddev: Mddev, now: Callable[[], float]) -> None:
+        self._mddev = mddev
+        self._now = now
+        self._can_decrease_events = False
+        self._writes_pending = 0
+        self.flags = 0
+
+    @property
+    def under_way(self) -> bool:
+        """An update is being written."""
+        return bool(self._writes_pending)
+
+    @property
+    def pending(self) -> bool:
+        """An update is due, or being written."""
+        return bool(self.flags or self._writes_pending)
+
+    def start(self) -> None:
+        """Write the superblocks of all working members; ``mddev.check_recovery`` comes after.
+
+        Events go up by one; but a clean array that was only dirty for a while goes back to the
+        count it had, so that spares, which then need no update, do not fall behind.
+        """
+        mddev = self._mddev
+        self._note_progress()
+        nospares = not (self.flags & MD_SB_CHANGE_DEVS or mddev.degraded)
+        self.flags = 0
+        mddev.utime = int(self._now())
+        if (
+            nospares
+            and mddev.in_sync
+            and mddev.recovery_cp == MAX_SECTOR
+            and self._can_decrease_events
+            and mddev.events != 1
+        ):
+            mddev.events -= 1
+            self._can_decrease_events = False
+        else:
+            mddev.events += 1
+            self._can_decrease_events = nospares
+        written = [
+            rdev
+            for rdev in mddev.rdevs
+            if not rdev.faulty and not (nospares and self._spare_is_current(rdev))
+        ]
+        self._writes_pending = len(written) + 1
+        for rdev in written:
+            _sync_super(mddev, rdev)
+            self._write_super(rdev)
+        self._end_write()
+
+    def _spare_is_current(self, rdev: Rdev) -> bool:
+        behind = self._mddev.events - rdev.superblock.events
+        return rdev.raid_disk < 0 and behind in {0, 1}
+
+    def _note_progress(self) -> None:
+        """A member being rebuilt is in sync as far as the recovery has got."""
+        mddev = self._mddev
+        thread = mddev.sync_thread
+        if thread is None or not mddev.sync_recover:
+            return
+        for rdev in mddev.rdevs:
+            if rdev.recovering:
+                rdev.recovery_offset = max(rdev.recovery_offset, thread.completed)
+        mddev.personality.conf.refresh_members()
+
+    def _write_super(self, rdev: Rdev) -> None:
+        raw = np.frombuffer(bytearray(rdev.superblock.to_bytes()), np.uint8)
+
+        def end_flush(flush: DiskRequest) -> None:
+            if flush.status:
+                end_write(flush)
+                return
+            write = DiskRequest(WRITE, rdev.superblock.super_offset, raw, end_write, fua=True)
+            rdev.disk.submit(write)
+
+        def end_write(request: DiskRequest) -> None:
+            if request.status:
+                self._mddev.error(rdev)
+            self._end_write()
+
+        # What the superblock vouches for must be on the member before it.
+        rdev.disk.submit(DiskRequest(FLUSH, 0, None, end_flush))
+
+    def _end_write(self) -> None:
+        self._writes_pending -= 1
+        if not self._writes_pending:
+            self._mddev.check_recovery()
+
+
+def _sync_super(mddev: Mddev, rdev: Rdev) -> None:
+    """Bring a member's superblock up to date (super_1_sync)."""
+    sb = rdev.superblock
+    sb.feature_map = 0
+    sb.utime = mddev.utime
+    sb.events = mddev.events
+    sb.resync_offset = mddev.recovery_cp if mddev.in_sync else 0
+    sb.cnt_corrected_read = rdev.corrected_errors
+    sb.recovery_offset = 0
+    if rdev.recovering:
+        sb.feature_map |= MD_FEATURE_RECOVERY_OFFSET
+        sb.recovery_offset = rdev.recovery_offset
+    roles = [MD_DISK_ROLE_SPARE] * sb.max_dev
+    for other in mddev.rdevs:
+        roles[other.desc_nr] = other.role
+    sb.dev_roles = roles
