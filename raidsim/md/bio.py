@@ -29,6 +29,8 @@ class Bio:
         end_io: called once, with the bio, when it has ended.
         private: whatever the submitter needs in ``end_io``.
         fua: a write that must be on stable storage when it ends.
+        sync: somebody waits for this write (``REQ_SYNC``), so it is not held back in the hope that
+            the rest of its row is written too.
 
     Attributes:
         status: 0, or the errno of the first part that failed.
@@ -46,6 +48,7 @@ class Bio:
         "remaining",
         "sector",
         "status",
+        "sync",
     )
 
     def __init__(
@@ -57,6 +60,7 @@ class Bio:
         private: Any = None,
         *,
         fua: bool = False,
+        sync: bool = True,
     ) -> None:
         self.operation = operation
         self.sector = sector
@@ -64,6 +68,7 @@ class Bio:
         self.end_io = end_io
         self.private = private
         self.fua = fua
+        self.sync = sync
         self.status = 0
         self.remaining = 1
         self.done = False

@@ -262,8 +262,8 @@ class Rig:
     def run(self):
         self.machine.sim.run()
 
-    def begin_write(self, sector, data, *, fua=False):
-        bio = Bio(WRITE, sector, np.frombuffer(bytearray(data), np.uint8), fua=fua)
+    def begin_write(self, sector, data, *, fua=False, sync=True):
+        bio = Bio(WRITE, sector, np.frombuffer(bytearray(data), np.uint8), fua=fua, sync=sync)
         self.mddev.submit_bio(bio)
         return bio
 

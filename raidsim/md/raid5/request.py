@@ -75,8 +75,8 @@ class StripeRequest:
                 return False
             for member, page_offset, bio_offset, length in parts:
                 sh.add_write(member, (bio, page_offset, bio_offset, length))
-            if not sh.state & STRIPE_PREREAD_ACTIVE:
-                # Someone waits for this write (REQ_SYNC), so it reads ahead at once.
+            if bio.sync and not sh.state & STRIPE_PREREAD_ACTIVE:
+                # Someone waits for this write, so it reads ahead at once.
                 sh.state |= STRIPE_PREREAD_ACTIVE
                 conf.cache.preread_active_stripes += 1
         else:

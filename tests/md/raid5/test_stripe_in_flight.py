@@ -36,7 +36,7 @@ def run_disjoint(rig, seed, count=40):
     for sector, sectors in disjoint_extents(rng, rig.mddev.array_sectors, count):
         data = generator.integers(0, 256, sectors * 512, np.uint8)
         rig.model[sector * 512 : (sector + sectors) * 512] = data
-        bios.append(rig.begin_write(sector, data.tobytes()))
+        bios.append(rig.begin_write(sector, data.tobytes(), sync=rng.random() < 0.5))
         start = rng.randrange(rig.mddev.array_sectors - 32)
         reads.append(rig.begin_read(start, rng.randrange(1, 32)))
         for _ in range(rng.randrange(4)):
