@@ -54,14 +54,26 @@ def create_image(path: Path, size_bytes: int) -> None:
         raise kind(f"{path}: cannot be made: {error.strerror}") from error
 
 
+def find_member(disk: ImageDisk, name: str) -> SuperblockV1:
+    """A member's superblock, damaged or of another kind of array as it may be.
+
+    Raises:
+        NotAMemberError: there is none.
+    """
+    try:
+        return find_superblock(disk.read, disk.sectors)
+    except SuperblockError as error:
+        raise NotAMemberError(f"{name}: {error}") from error
+
+
 def load_member(disk: ImageDisk, name: str) -> SuperblockV1:
     """A member's superblock, fit to assemble.
 
     Raises:
         NotAMemberError: there is none, or it is damaged or makes no sense.
     """
+    sb = find_member(disk, name)
     try:
-        sb = find_superblock(disk.read, disk.sectors)
         validate_for_array(sb, disk.sectors)
     except SuperblockError as error:
         raise NotAMemberError(f"{name}: {error}") from error

@@ -6,12 +6,11 @@ Major and Minor hold a dash.
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from raidsim.md.examine import human_size
+from raidsim.md.wording import human_size, name_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,8 +28,6 @@ def detail_lines(snapshot: ArraySnapshot) -> list[str]:
     """Return the lines that ``mdadm --detail`` prints (mdadm's Detail.c)."""
     array_bytes = snapshot.array_sectors << 9
     dev_bytes = snapshot.dev_sectors << 9
-    host = os.uname().nodename
-    local = f"  (local to host {host})" if snapshot.set_name.startswith(f"{host}:") else ""
     layout = [] if snapshot.level == 4 else [f"            Layout : {snapshot.layout_name}"]
     return [
         f"{snapshot.path}:",
@@ -56,7 +53,7 @@ def detail_lines(snapshot: ArraySnapshot) -> list[str]:
         "Consistency Policy : resync",
         "",
         *_status_lines(snapshot.sync),
-        f"              Name : {snapshot.set_name}{local}",
+        f"              Name : {name_text(snapshot.set_name)}",
         f"              UUID : {snapshot.uuid}",
         f"            Events : {snapshot.events}",
         "",
@@ -72,14 +69,13 @@ def _status_lines(sync: SyncSnapshot | None) -> list[str]:
 
 def _table(snapshot: ArraySnapshot) -> list[str]:
     """The slots in order, then, after an empty line, the members without one."""
-    in_slot = {m.raid_disk: m for m in snapshot.members if m.raid_disk is not None}
     lines = ["    Number   Major   Minor   RaidDevice State"]
     for slot in range(snapshot.raid_disks):
-        member = in_slot.get(slot)
-        if member is None:
+        members = [member for member in snapshot.members if member.raid_disk == slot]
+        members.sort(key=lambda member: member.replacement)
+        lines += [_row(member, str(slot)) for member in members]
+        if not members:
             lines.append(f"       -       0        0 {slot:8}      removed")
-        else:
-            lines.append(_row(member, str(slot)))
     others = sorted((m for m in snapshot.members if m.raid_disk is None), key=lambda m: m.number)
     return [*lines, *([""] if others else []), *(_row(member, "-") for member in others)]
 
@@ -107,7 +103,7 @@ def _mdstat_array(snapshot: ArraySnapshot) -> list[str]:
             "       ",
         ]
     readonly = "(read-only) " if snapshot.readonly else ""
-    in_sync = {m.raid_disk for m in snapshot.members if m.in_sync}
+    in_sync = snapshot.slots_in_sync
     slots = "".join("U" if slot in in_sync else "_" for slot in range(snapshot.raid_disks))
     size = f"{snapshot.array_sectors // 2} blocks super {snapshot.metadata}"
     chunk = f"{snapshot.chunk_sectors // 2}k chunk"
@@ -123,12 +119,17 @@ def _mdstat_array(snapshot: ArraySnapshot) -> list[str]:
 
 
 def _mdstat_member(member: MemberSnapshot) -> str:
-    flag = "(F)" if member.faulty else "(S)" if member.raid_disk is None else ""
+    if member.faulty:
+        flag = "(F)"
+    elif member.raid_disk is None:
+        flag = "(S)"
+    else:
+        flag = "(R)" if member.replacement else ""
     return f"{Path(member.path).name}[{member.number}]{flag}"
 
 
 def _mdstat_sync(sync: SyncSnapshot | None) -> list[str]:
-    if sync is None:
+    if sync is None or not sync.told:
         return []
     if sync.done_sectors is None:
         return [f"      \t{sync.action}=PENDING"]
@@ -156,7 +157,7 @@ def detail_json(snapshot: ArraySnapshot) -> dict[str, object]:
         "update_time": snapshot.update_time,
         "events": snapshot.events,
         "state": snapshot.state,
-        "degraded": snapshot.raid_disks - snapshot.active_devices,
+        "degraded": snapshot.degraded,
         "failed": snapshot.failed,
         "readonly": snapshot.readonly,
         "started": snapshot.started,
@@ -174,6 +175,7 @@ def detail_json(snapshot: ArraySnapshot) -> dict[str, object]:
                 "number": member.number,
                 "raid_device": member.raid_disk,
                 "state": member.state,
+                "replacement": member.replacement,
                 "recovery_offset_bytes": (
                     None
                     if member.recovery_offset_sectors is None

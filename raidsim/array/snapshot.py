@@ -22,7 +22,7 @@ _KERNEL_WORDS = {
     "check": "check",
     "repair": "resync",
 }
-# What mdadm says of a sync under way, by the kernel's word for it.
+# What mdadm says of a sync, by the kernel's word for it.
 _STATE_WORDS = {
     "resync": "resyncing",
     "recovery": "recovering",
@@ -40,6 +40,7 @@ class MemberSnapshot:
         raid_disk: its slot, or None.
         in_sync: it holds what its slot should hold.
         faulty: it failed.
+        replacement: it is to take its slot over from the member that is there.
         recovery_offset_sectors: how far it is rebuilt, when it has a slot and is not in sync.
         data_sectors: the room it has for data.
     """
@@ -49,6 +50,7 @@ class MemberSnapshot:
     raid_disk: int | None
     in_sync: bool
     faulty: bool
+    replacement: bool = False
     recovery_offset_sectors: int | None
     data_sectors: int
 
@@ -75,6 +77,11 @@ class SyncSnapshot:
     action: str
     done_sectors: int | None
     total_sectors: int
+
+    @property
+    def told(self) -> bool:
+        """The kernel tells of it: not of a recovery that waits (status_resync, md.c)."""
+        return self.done_sectors is not None or self.action == "resync"
 
     @property
     def per_mille(self) -> int:
@@ -123,6 +130,16 @@ class ArraySnapshot:
     members: tuple[MemberSnapshot, ...]
 
     @property
+    def slots_in_sync(self) -> set[int | None]:
+        """Slots whose own member, not a replacement of it, is wholly in sync."""
+        return {m.raid_disk for m in self.members if m.in_sync and not m.replacement}
+
+    @property
+    def degraded(self) -> int:
+        """Slots without a member that is wholly in sync."""
+        return self.raid_disks - len(self.slots_in_sync)
+
+    @property
     def active_devices(self) -> int:
         """Members that are wholly in sync."""
         return sum(member.in_sync for member in self.members)
@@ -140,7 +157,7 @@ class ArraySnapshot:
     @property
     def failed(self) -> bool:
         """Too few members are in sync to hold the data (enough, mdadm's util.c)."""
-        return self.raid_disks - self.active_devices > self.max_degraded
+        return self.degraded > self.max_degraded
 
     @property
     def layout_name(self) -> str:
@@ -153,11 +170,11 @@ class ArraySnapshot:
         words = ["clean" if self.clean and self.started else "active"]
         if self.failed:
             words.append("FAILED")
-        elif self.active_devices < self.raid_disks:
+        elif self.degraded:
             words.append("degraded")
         if not self.started:
             words.append("Not Started")
-        elif self.sync is not None:
+        elif self.sync is not None and self.sync.told:
             pending = " (PENDING)" if self.sync.done_sectors is None else ""
             words.append(_STATE_WORDS[self.sync.action] + pending)
         return ", ".join(words)

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
-from raidsim.array.member import load_member
+from raidsim.array.member import find_member
 from raidsim.cli.output import print_json, print_lines
-from raidsim.cli.parameters import json_option
+from raidsim.cli.parameters import form_options
 from raidsim.disk import ImageDisk
 from raidsim.md.examine import examine_json, examine_lines
+from raidsim.md.examine_export import examine_brief_lines, examine_export_lines
+
+if TYPE_CHECKING:
+    from raidsim.cli.parameters import Form
+    from raidsim.md.superblock import SuperblockV1
 
 
 @click.command("examine")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
-@json_option
-def command(images: tuple[str, ...], as_json: bool) -> None:
+@form_options
+def command(images: tuple[str, ...], form: Form | None) -> None:
     """Show members' superblocks, as mdadm --examine does."""
-    facts = []
-    for image in images:
-        with closing(ImageDisk(image, readonly=True, lock=False)) as disk:
-            sb = load_member(disk, image)
-            if as_json:
-                facts.append(examine_json(sb, image, disk.sectors))
-            else:
-                print_lines(examine_lines(sb, image, disk.sectors))
-    if as_json:
-        print_json(facts)
+    members = map(_examine, images)
+    if form == "json":
+        print_json([examine_json(*member) for member in members])
+    elif form == "brief":
+        print_lines(examine_brief_lines(sb for sb, _, _ in members))
+    elif form == "export":
+        for sb, _, _ in members:
+            print_lines(examine_export_lines(sb))
+    else:
+        for member in members:
+            print_lines(examine_lines(*member))
+
+
+def _examine(image: str) -> tuple[SuperblockV1, str, int]:
+    """An image's superblock, sound or not, its name, and its size in sectors."""
+    with closing(ImageDisk(image, readonly=True, lock=False)) as disk:
+        return find_member(disk, image), image, disk.sectors

@@ -29,8 +29,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def tell_pending(snapshot: ArraySnapshot) -> None:
     """Say what only a rebuild will do, since between commands nothing runs."""
-    missing = snapshot.raid_disks - snapshot.active_devices
-    if missing and snapshot.spare_devices:
+    if snapshot.degraded and snapshot.spare_devices:
         action = "recovery"
     elif snapshot.sync is not None:
         action = snapshot.sync.action

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
@@ -52,3 +53,16 @@ engines_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+Form = Literal["json", "export", "brief"]
+
+
+def form_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add ``form``: what else than mdadm's text for people to print. The last one given counts."""
+    for form, text in (
+        ("brief", "Print lines of mdadm.conf."),
+        ("export", "Print KEY=value lines."),
+        ("json", "Print JSON."),
+    ):
+        function = click.option(f"--{form}", "form", flag_value=form, help=text)(function)
+    return function

@@ -5,9 +5,7 @@ Levels other than RAID4, 5 and 6 are shown without the lines on array size, layo
 
 from __future__ import annotations
 
-import os
 import struct
-import time
 from dataclasses import replace
 
 from raidsim.md.layout import MAX_RAID_DISKS, layout_name
@@ -27,36 +25,11 @@ from raidsim.md.superblock import (
     SuperblockV1,
     format_uuid,
 )
+from raidsim.md.wording import human_size, level_name, name_text, seconds, time_text
 
-_LEVELS = {
-    -4: "multipath",
-    -1: "linear",
-    0: "raid0",
-    1: "raid1",
-    4: "raid4",
-    5: "raid5",
-    6: "raid6",
-    10: "raid10",
-}
 _PARITY_DISKS = {4: 1, 5: 1, 6: 2}
 
-_GIB = 1 << 30
-_TIB = 1 << 40
 _BITMAP_MAGIC = b"bitm"
-
-
-def human_size(size_bytes: int) -> str:
-    """Return a size as mdadm adds it to a number: " (18.53 MiB 19.43 MB)", "" below 5000K."""
-    if size_bytes < 5000 * 1024:
-        return ""
-    exponent = 2 if size_bytes < 2 * _GIB else 3 if size_bytes < 2 * _TIB else 4
-    prefix = " KMGT"[exponent]
-    binary = (size_bytes * 200 // 1024**exponent + 1) // 2
-    decimal = (size_bytes // (1000**exponent // 200) + 1) // 2
-    return (
-        f" ({binary // 100}.{binary % 100:02} {prefix}iB"
-        f" {decimal // 100}.{decimal % 100:02} {prefix}B)"
-    )
 
 
 def examine_lines(sb: SuperblockV1, device_name: str, device_sectors: int) -> list[str]:
@@ -103,10 +76,10 @@ def examine_json(sb: SuperblockV1, device_name: str, device_sectors: int) -> dic
         "feature_map": sb.feature_map,
         "array_uuid": format_uuid(sb.set_uuid),
         "name": sb.name,
-        "creation_time": _seconds(sb.ctime),
-        "raid_level": _LEVELS.get(sb.level, "unknown"),
+        "creation_time": seconds(sb.ctime),
+        "raid_level": level_name(sb.level) or "unknown",
         "raid_devices": sb.raid_disks,
-        "array_size_bytes": array_size_bytes(sb) if raid456 else None,
+        "array_size_bytes": array_size_bytes(sb),
         "used_dev_size": sb.size,
         "avail_dev_size": sb.data_size,
         "data_offset": sb.data_offset,
@@ -121,7 +94,7 @@ def examine_json(sb: SuperblockV1, device_name: str, device_sectors: int) -> dic
         "device_uuid": format_uuid(sb.device_uuid),
         "device_number": sb.dev_number,
         "bitmap_offset": sb.bitmap_offset if sb.feature_map & MD_FEATURE_BITMAP_OFFSET else None,
-        "update_time": _seconds(sb.utime),
+        "update_time": seconds(sb.utime),
         "bad_block_log_entries": _bblog_entries(sb) if has_bblog else None,
         "bad_block_log_offset": sb.bblog_offset if has_bblog else None,
         "bad_blocks_present": bool(sb.feature_map & MD_FEATURE_BAD_BLOCKS),
@@ -135,8 +108,10 @@ def examine_json(sb: SuperblockV1, device_name: str, device_sectors: int) -> dic
     }
 
 
-def array_size_bytes(sb: SuperblockV1) -> int:
-    """Return the array's capacity."""
+def array_size_bytes(sb: SuperblockV1) -> int | None:
+    """Return the array's capacity, None for other levels."""
+    if sb.level not in _PARITY_DISKS:
+        return None
     return sb.size * 512 * (sb.raid_disks - _PARITY_DISKS[sb.level])
 
 
@@ -201,38 +176,27 @@ def _ppl(sb: SuperblockV1) -> tuple[int, int]:
     return struct.unpack("<hH", struct.pack("<i", sb.bitmap_offset))
 
 
-def _seconds(stamp: int) -> int:
-    """A time's low 40 bits; the others are microseconds."""
-    return stamp & 0xFFFFFFFFFF
-
-
-def _time_text(stamp: int) -> str:
-    return time.ctime(_seconds(stamp))[:24]
-
-
 def _bblog_entries(sb: SuperblockV1) -> int:
     return sb.bblog_size * 512 // 8
 
 
 def _identity_lines(sb: SuperblockV1) -> list[str]:
-    host = os.uname().nodename
-    local = f"  (local to host {host})" if sb.name.startswith(f"{host}:") and len(host) < 32 else ""
     return [
         "          Magic : a92b4efc",
         f"        Version : 1.{sb.minor_version}",
         f"    Feature Map : {sb.feature_map:#x}",
         f"     Array UUID : {format_uuid(sb.set_uuid)}",
-        f"           Name : {sb.name}{local}",
-        f"  Creation Time : {_time_text(sb.ctime)}",
-        f"     Raid Level : {_LEVELS.get(sb.level, '-unknown-')}",
+        f"           Name : {name_text(sb.name)}",
+        f"  Creation Time : {time_text(sb.ctime)}",
+        f"     Raid Level : {level_name(sb.level) or '-unknown-'}",
         f"   Raid Devices : {sb.raid_disks}",
     ]
 
 
 def _space_lines(sb: SuperblockV1, device_sectors: int) -> list[str]:
     lines = [f" Avail Dev Size : {sb.data_size} sectors{human_size(sb.data_size * 512)}"]
-    if sb.level in _PARITY_DISKS:
-        size_bytes = array_size_bytes(sb)
+    size_bytes = array_size_bytes(sb)
+    if size_bytes is not None:
         lines.append(f"     Array Size : {size_bytes >> 10} KiB{human_size(size_bytes)}")
     if sb.level > 0 and sb.size != sb.data_size:
         lines.append(f"  Used Dev Size : {sb.size} sectors{human_size(sb.size * 512)}")
@@ -271,7 +235,7 @@ def _reshape_lines(sb: SuperblockV1) -> list[str]:
         old_disks = sb.raid_disks - sb.delta_disks
         lines.append(f"  Delta Devices : {sb.delta_disks} ({old_disks}->{sb.raid_disks})")
     if sb.new_level != sb.level:
-        lines.append(f"      New Level : {_LEVELS.get(sb.new_level, '-unknown-')}")
+        lines.append(f"      New Level : {level_name(sb.new_level) or '-unknown-'}")
     if sb.new_layout != sb.layout and sb.level in {5, 6}:
         lines.append(f"     New Layout : {layout_name(sb.level, sb.new_layout)}")
     if sb.new_chunk != sb.chunksize:
@@ -286,7 +250,7 @@ def _update_lines(sb: SuperblockV1) -> list[str]:
             word for bit, word in ((1, " write-mostly"), (2, " failfast")) if sb.devflags & bit
         ]
         lines.append(f"          Flags :{''.join(words)}")
-    lines.append(f"    Update Time : {_time_text(sb.utime)}")
+    lines.append(f"    Update Time : {time_text(sb.utime)}")
     if sb.bblog_size and sb.bblog_offset:
         present = " - bad blocks present." if sb.feature_map & MD_FEATURE_BAD_BLOCKS else ""
         lines.append(

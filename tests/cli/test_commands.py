@@ -4,8 +4,10 @@ import json
 import os
 import pty
 import random
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -295,6 +297,27 @@ def test_examine_shows_each_image(done):
     assert [facts["device"] for facts in json.loads(done("examine --json arr/disk2.img"))] == [
         "arr/disk2.img"
     ]
+
+
+def test_examine_shows_what_no_array_is_made_of(cli, done):
+    done(f"create arr --level 5 --raid-devices 3 {SMALL}")
+    with Path("arr/disk1.img").open("r+b") as image:
+        image.seek(4096 + 216)  # the checksum
+        image.write(b"\1\2\3\4")
+    assert re.search(r"Checksum : 4030201 - expected [0-9a-f]+\n", done("examine arr/disk1.img"))
+    assert not json.loads(done("examine --json arr/disk1.img"))[0]["checksum_correct"]
+    assert cli("detail arr").status == 1
+
+
+def test_examine_and_detail_have_forms_for_programs(done):
+    done(f"create arr --level 5 --raid-devices 3 --spare-devices 1 {SMALL}")
+    images = " ".join(f"arr/disk{number}.img" for number in range(4))
+    assert done(f"examine --export {images}").count("MD_DEV_UUID=") == 4
+    brief = done(f"examine --brief {images}").splitlines()
+    assert brief[0].startswith("ARRAY /dev/md/arr  metadata=1.2 UUID=")
+    assert brief[1:] == ["   spares=1"]
+    assert "MD_DEVICE_dev_disk2_img_ROLE=2\n" in done("detail --export arr")
+    assert done("detail --brief arr").startswith("ARRAY arr metadata=1.2 spares=1 name=")
 
 
 def test_mdstat_shows_each_array_by_its_directorys_name(done):
