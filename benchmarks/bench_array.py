@@ -1,16 +1,21 @@
-"""Sequential write and read, check and two-disk rebuild of a RAID6, beside real md on like files.
+"""raidsim beside real md in user-mode-linux: the same jobs, in turn, on images in memory.
 
-    python benchmarks/bench_array.py [--members 8] [--member-mib 256] [--chunk-kib 64] [--repeat 5]
+    python benchmarks/bench_array.py [--repeat 5] [--member-mib 128] [--seconds 1.5] [--only TEXT]
+        [--json FILE] [--plot FILE]
 
-Prints medians in MB/s of array data, and what real md does in user-mode-linux where that is
-installed. Both sides run in turn in every repetition, since machines have moods. The images lie on
-/dev/shm and are written once beforehand, so that neither side pays for the host's first touch of
-the memory.
+Each configuration is made anew in each repetition, once for md and once for raidsim with each of
+its kernels, and runs: resync, the workloads of ``raidsim bench``, a check, the rebuild of one
+member, reads with as many members gone as can be, and the rebuild of those. Both sides compare what
+they read, outside of what is timed. Prints medians, and the ratio to md as the median over the
+repetitions, since machines have moods. The images are written once beforehand: the host's first
+touch of memory costs more than either side.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import statistics
 import sys
 import tempfile
@@ -19,136 +24,187 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
+import md_peer
 
 from raidsim.array import Array, ArraySpec
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "oracle"))
-from uml import RealMd, missing_packages
+from raidsim.bench import WORKLOADS, Contents, run_workload
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MIB = 1 << 20
-JOBS = ("sequential write", "sequential read", "check", "degraded read", "two-disk rebuild")
-
-
-def raidsim_times(images: list[Path], spec: ArraySpec, directory: Path) -> tuple[list[float], int]:
-    """Seconds of each job, and the bytes of the array."""
-    piece = np.random.default_rng(1).integers(0, 256, 64 * MIB, dtype=np.uint8)
-    members = images[: spec.raid_disks]
-    with Array.create(directory, spec, members) as array:
-        size = array.size
-
-        def pieces(move: Callable[[int, np.ndarray], None]) -> None:
-            for start in range(0, size, len(piece)):
-                move(start, piece[: size - start])
-
-        seconds = [timed(lambda: (pieces(array.write), array.flush()))]
-        seconds.append(timed(lambda: pieces(array.read_into)))
-        seconds.append(timed(array.check))
-        array.fail("1")
-        array.fail("4")
-        seconds.append(timed(lambda: pieces(array.read_into)))
-        for image in images[spec.raid_disks :]:
-            array.add(image)
-        seconds.append(timed(array.rebuild))
-    return seconds, size
-
-
-def timed(job: Callable[[], object]) -> float:
-    """Seconds that ``job`` takes."""
-    start = time.perf_counter()
-    job()
-    return time.perf_counter() - start
-
-
-def md_times(images: list[Path], spec: ArraySpec) -> list[float]:
-    """Seconds of each job on real md."""
-    disks = [f"/dev/ubd{letter}" for letter in "abcdefghijklmnop"[: len(images)]]
-    md = "/sys/block/md0/md"
-    idle = f"until [ $(cat {md}/sync_action) = idle ]; do sleep 0.02; done"
-    script = f"""
-    now() {{ read up _ </proc/uptime; echo $up; }}
-    mdadm --create /dev/md0 --run --assume-clean --bitmap=none --level=6 \
-        --raid-devices={spec.raid_disks} --chunk={spec.chunk_sectors // 2} \
-        {" ".join(disks[: spec.raid_disks])}
-    echo 10000000 > /proc/sys/dev/raid/speed_limit_max
-    echo 10000000 > /proc/sys/dev/raid/speed_limit_min
-    bytes=$(blockdev --getsize64 /dev/md0)
-    section times
-    now; dd status=none if=/dev/zero of=/dev/md0 bs=1M oflag=direct count=$((bytes >> 20)); now
-    now; dd status=none if=/dev/md0 of=/dev/null bs=1M iflag=direct; now
-    now; echo check > {md}/sync_action; {idle}; now
-    mdadm --fail /dev/md0 {disks[1]} {disks[4]} 2>/dev/null; sleep 0.5
-    mdadm --remove /dev/md0 {disks[1]} {disks[4]} 2>/dev/null
-    now; dd status=none if=/dev/md0 of=/dev/null bs=1M iflag=direct; now
-    echo frozen > {md}/sync_action
-    mdadm --add /dev/md0 {" ".join(disks[spec.raid_disks :])} 2>/dev/null
-    now; echo idle > {md}/sync_action; sleep 0.05; {idle}; now
-    """
-    output = RealMd.run(images, script, timeout_s=600).sections["times"].split()
-    stamps = [float(stamp) for stamp in output]
-    return [end - start for start, end in zip(stamps[::2], stamps[1::2], strict=True)]
+KERNELS = ("isal", "numpy")
+SHAPES = [(5, 4), (6, 6), (6, 8), (6, 12)]
+CHUNKS_KIB = (64, 512)
+# Figures by configuration, side ("md" or a kernel) and job: one for each repetition.
+Figures = dict[str, dict[str, dict[str, list[float]]]]
 
 
 def main() -> None:
     """Run and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--members", type=int, default=8)
-    parser.add_argument("--member-mib", type=int, default=256)
-    parser.add_argument("--chunk-kib", type=int, default=64)
-    parser.add_argument("--repeat", type=int, default=5)
-    options = parser.parse_args()
-    spec = ArraySpec(
-        level=6,
-        raid_disks=options.members,
-        layout=2,
-        chunk_sectors=options.chunk_kib * 2,
-        in_sync=True,
-    )
-    peer = not missing_packages()
-    rates: dict[tuple[str, str], list[float]] = defaultdict(list)
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="bench-array-") as scratch:
-        images = [Path(scratch, f"disk{i}.img") for i in range(options.members + 2)]
-        for image in images:
-            image.write_bytes(b"\0" * (options.member_mib * MIB))
-        for turn in range(options.repeat):
-            seconds, size = raidsim_times(images, spec, Path(scratch, f"array{turn}"))
-            note(rates, "raidsim", seconds, size)
-            wipe(images)
-            if peer:
-                note(rates, "md", md_times(images, spec), size)
-                wipe(images)
-    report(rates, peer=peer)
+    options = parse_options()
+    sides = [*([] if md_peer.missing() else ["md"]), *KERNELS]
+    configurations = {
+        name: spec for name, spec in all_configurations().items() if options.only in name
+    }
+    figures: Figures = {
+        name: {side: defaultdict(list) for side in sides} for name in configurations
+    }
+    for turn in range(options.repeat):
+        for name, spec in configurations.items():
+            with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="bench-") as scratch:
+                images = [Path(scratch, f"disk{i}.img") for i in range(spec.raid_disks)]
+                for image in images:
+                    image.write_bytes(os.urandom(MIB) * options.member_mib)  # all parity is wrong
+                for side in sides:
+                    forget_members(images)
+                    for job, rate in measure(side, images, spec, options.seconds).items():
+                        figures[name][side][job].append(rate)
+            print(f"{name}: {turn + 1} of {options.repeat}", file=sys.stderr)
+    for name, sided in figures.items():
+        print_table(name, sided)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.plot:
+        plot(figures, options.plot)
 
 
-def note(
-    rates: dict[tuple[str, str], list[float]], side: str, seconds: list[float], size: int
-) -> None:
-    """Add one repetition's rates."""
-    for job, elapsed in zip(JOBS, seconds, strict=True):
-        rates[side, job].append(size / elapsed / 1e6)
+def parse_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--repeat", type=int, default=5, help="repetitions")
+    parser.add_argument("--member-mib", type=int, default=128, help="size of each member")
+    parser.add_argument("--seconds", type=float, default=1.5, help="for each random workload")
+    parser.add_argument("--only", default="", help="configurations with this in their name")
+    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--plot", type=Path, help="draw the ratios (needs matplotlib)")
+    return parser.parse_args()
 
 
-def wipe(images: list[Path]) -> None:
+def all_configurations() -> dict[str, ArraySpec]:
+    """Name to shape of every array to measure."""
+    return {
+        f"RAID{level} of {disks}, {chunk_kib}K": ArraySpec(
+            level=level, raid_disks=disks, layout=2, chunk_sectors=chunk_kib * 2, in_sync=True
+        )
+        for level, disks in SHAPES
+        for chunk_kib in CHUNKS_KIB
+    }
+
+
+def measure(side: str, images: list[Path], spec: ArraySpec, seconds: float) -> dict[str, float]:
+    """Run every job once on one side; bytes, or requests where the order is random, a second."""
+    if side == "md":
+        return md_peer.measure(images, spec, WORKLOADS, seconds)
+    os.environ["RAIDSIM_KERNEL"] = side
+    with tempfile.TemporaryDirectory() as scratch:
+        return measure_raidsim(Path(scratch, "array"), images, spec, seconds)
+
+
+def measure_raidsim(
+    directory: Path, images: list[Path], spec: ArraySpec, seconds: float
+) -> dict[str, float]:
+    """Run every job once on raidsim."""
+    figures: dict[str, float] = {}
+    crashed = Array.create(directory, spec, images)
+    crashed.write(0, bytes(512))
+    crashed.abandon()
+    lost = [1, spec.raid_disks - 2][: 1 if spec.level < 6 else 2]
+    with Array.open(directory) as array:
+        contents = Contents(array.size)
+
+        def run(name: str, job: str) -> None:
+            workload = WORKLOADS[name]
+            duration_ns = int(seconds * 1e9) if workload.random else None
+            report = run_workload(array, workload, contents, duration_ns=duration_ns)
+            figures[job] = report.requests_per_second * (
+                1 if workload.random else workload.block_bytes
+            )
+
+        def rate(job: Callable[[], object]) -> float:
+            start = time.perf_counter()
+            job()
+            return array.size / (time.perf_counter() - start)
+
+        def put_back(slots: list[int]) -> None:
+            for slot in slots:
+                array.remove(str(images[slot]))
+                forget_members([images[slot]])
+                array.add(images[slot])
+
+        def expect_right() -> None:
+            if contents.wrong_blocks_of(array):
+                raise RuntimeError("raidsim gave different bytes back")
+
+        figures["resync"] = rate(array.rebuild)
+        for name in WORKLOADS:
+            run(name, name)
+        figures["check"] = rate(array.check)
+        expect_right()
+        array.fail(str(lost[0]))
+        put_back(lost[:1])
+        figures["rebuild of one"] = rate(array.rebuild)
+        for slot in lost:
+            array.fail(str(slot))
+        for name in ("read", "randread-4k"):
+            run(name, f"{name}, degraded")
+        expect_right()
+        put_back(lost)
+        last = rate(array.rebuild)
+        if len(lost) == 2:
+            figures["rebuild of two"] = last
+        expect_right()
+    return figures
+
+
+def forget_members(images: list[Path]) -> None:
     """Take the superblocks away, and nothing else."""
     for image in images:
         with image.open("r+b") as file:
-            file.write(b"\0" * 65536)
+            file.write(bytes(65536))
 
 
-def report(rates: dict[tuple[str, str], list[float]], *, peer: bool) -> None:
-    """Print the table of medians."""
-    print(f"{'MB/s of array data, medians':32}{'raidsim':>10}{'md':>10}{'ratio':>8}")
-    for job in JOBS:
-        ours = rates["raidsim", job]
-        line = f"{job:32}{statistics.median(ours):10.0f}"
-        if peer:
-            theirs = rates["md", job]
-            ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
-            line += f"{statistics.median(theirs):10.0f}{ratio:8.1f}"
+def print_table(name: str, sided: dict[str, dict[str, list[float]]]) -> None:
+    """Print the medians of one configuration, and the ratios to md, pair by pair."""
+    peer = sided.get("md")
+    print(f"\n{name:24}{'md':>10}" + "".join(f"{side:>10}{'ratio':>8}" for side in KERNELS))
+    for job in sided[KERNELS[0]]:
+        random = job.startswith("rand")
+        unit = "1/s" if random else "MB/s"
+        line = f"{f'{job}, {unit}':24}"
+        line += f"{shown(peer[job], random) if peer else '':>10}"
+        for side in KERNELS:
+            ours = sided[side][job]
+            line += f"{shown(ours, random):>10}{f'{ratio(ours, peer[job]):.1f}' if peer else '':>8}"
         print(line)
+
+
+def shown(rates: list[float], random: bool) -> str:
+    """A median, in requests or megabytes."""
+    return f"{statistics.median(rates) / (1 if random else 1e6):.0f}"
+
+
+def ratio(ours: list[float], theirs: list[float]) -> float:
+    """The median of the repetitions' ratios."""
+    return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+
+
+def plot(figures: Figures, path: Path) -> None:
+    """Draw each job's ratio to md, a line for each configuration."""
+    from matplotlib import pyplot as plt  # noqa: PLC0415  an extra, for this alone
+
+    jobs = list(next(iter(figures.values()))["isal"])
+    figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
+    for name, sided in figures.items():
+        known = [job for job in jobs if job in sided["isal"]]
+        ratios = [ratio(sided["isal"][job], sided["md"][job]) for job in known]
+        axes.plot(ratios, [jobs.index(job) for job in known], "o", label=name)
+    axes.axvline(1, color="grey")
+    axes.set(xscale="log", xlabel="raidsim (ISA-L) : md in user-mode-linux")
+    axes.set_yticks(range(len(jobs)), jobs)
+    axes.invert_yaxis()
+    axes.legend(fontsize="small")
+    figure.savefig(path)
 
 
 if __name__ == "__main__":

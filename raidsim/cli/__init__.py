@@ -38,6 +38,7 @@ COMMANDS = {
     "repair": "Make parity right.",
     "engines": "List offload engines, or show one.",
     "dmatest": "Test engines' channels with random transfers.",
+    "bench": "Run workloads on an array and show how fast it is.",
     "raid6test": "Recover every pair of blocks, and compare.",
 }
 
