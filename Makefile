@@ -6,10 +6,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow oracle check bench clean
+.PHONY: help demo test slow oracle fuzz-oracle check bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: $(READY) ## the main job on real input: a RAID6 that loses two disks
 	$(BIN)/python tools/demo.py
@@ -22,6 +22,10 @@ slow: $(READY) ## the tests that take minutes
 
 oracle: $(READY) ## the tests against real Linux md (Debian: user-mode-linux mdadm kmod)
 	$(BIN)/pytest -n 2 -m oracle -rs
+
+SEEDS ?= 24
+fuzz-oracle: $(READY) ## the same drawn operations on real md and here (SEEDS=200, SEEDS=100-140)
+	$(BIN)/python tests/oracle/fuzz $(SEEDS)
 
 check: $(READY) ## lint, formatting and types
 	$(BIN)/ruff check

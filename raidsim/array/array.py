@@ -129,7 +129,7 @@ class Array:
             self.abandon()
 
     def close(self) -> None:
-        """Mark the array clean, stop its machine, and let its images go.
+        """Stop the array, marked clean, and its machine, and let the images go.
 
         Raises:
             LeakedDescriptorError: Descriptors that have completed were never acknowledged.
@@ -137,7 +137,7 @@ class Array:
         """
         try:
             self.machine.sim.run()
-            self.mddev.idle()
+            self.mddev.stop_writes()
             self.machine.sim.run()
             self.machine.stop()
         finally:

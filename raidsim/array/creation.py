@@ -71,7 +71,7 @@ def new_superblocks(
         device_sectors: size of each named member.
 
     Returns:
-        Name to superblock.
+        Name to superblock, in the order of the members' numbers.
 
     Raises:
         UsageError: too few or too many members, or one is too small.

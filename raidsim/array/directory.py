@@ -29,7 +29,7 @@ class ArrayDirectory:
 
     Attributes:
         path: the directory.
-        images: the members' images, absolute.
+        images: the members' images, absolute, in the order in which md was given them.
         engines: names of the offload engines' profiles.
         readonly: it was assembled with ``--readonly``.
     """

@@ -97,6 +97,7 @@ def _create_on(
         superblocks = new_superblocks(spec, names, sectors)
         for name, sb in superblocks.items():
             write_metadata(disks[name], sb)
+        disks = {name: disks[name] for name in superblocks}
         directory.images = [Path(name) for name in disks]
         directory.save()
         return _start(directory, machine, disks, analyse_members(superblocks), superblocks)
@@ -192,6 +193,9 @@ def _assemble(
             for name in (*assembly.stale, *assembly.faulty):  # not needed, so left out
                 disks.pop(name).close()
                 directory.images.remove(Path(name))
+        if strict:  # else the array is known, and goes on as it was left
+            disks = {name: disks[name] for name in _binding_order(assembly, superblocks, disks)}
+            directory.images = [Path(name) for name in disks]
         return _start(
             directory, machine, disks, assembly, superblocks, readonly=readonly, forced=forced
         )
@@ -200,10 +204,26 @@ def _assemble(
         raise
 
 
+def _binding_order(
+    assembly: Assembly, superblocks: Mapping[str, SuperblockV1], names: Iterable[str]
+) -> list[str]:
+    """The order in which mdadm gives the members to md (start_array, Assemble.c).
+
+    Slot by slot, then what has none; the first that is up to date, which speaks for the array,
+    comes last.
+    """
+    no_slot = assembly.geometry.raid_disks
+    order = sorted(names, key=lambda name: assembly.slots.get(name, no_slot))
+    events = assembly.freshest.events
+    speaker = next(name for name in order if superblocks[name].events == events)
+    order.remove(speaker)
+    return [*order, speaker]
+
+
 def _start(
     directory: ArrayDirectory,
     machine: Machine,
-    disks: Mapping[str, ImageDisk],
+    disks: dict[str, ImageDisk],
     assembly: Assembly,
     superblocks: Mapping[str, SuperblockV1],
     *,
@@ -211,14 +231,13 @@ def _start(
     forced: bool = False,
 ) -> RunningArray:
     images = {}
-    for name, disk in disks.items():
+    for name, disk in reversed(disks.items()):  # md lists the newest first
         rdev = Rdev(member_disk(machine, disk), superblocks[name])
         if name in assembly.slots:
             rdev.take_slot(assembly.slots[name], assembly.recovery_offsets[name])
         rdev.faulty = name in assembly.faulty or name in assembly.stale
         images[rdev] = disk
-    rdevs = sorted(images, key=lambda rdev: -rdev.desc_nr)  # md lists the newest first
-    mddev = Mddev(machine, assembly.geometry, assembly.freshest, rdevs, readonly=readonly)
+    mddev = Mddev(machine, assembly.geometry, assembly.freshest, list(images), readonly=readonly)
     return RunningArray(directory, machine, mddev, images, forced)
 
 

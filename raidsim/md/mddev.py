@@ -15,7 +15,7 @@ from raidsim.errors import RaidsimError
 from raidsim.md.bio import FLUSH, READ
 from raidsim.md.raid5.personality import Raid5
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
-from raidsim.md.spares import empty_failed_slots
+from raidsim.md.spares import remove_and_add_spares
 from raidsim.md.superblock_update import (
     MD_SB_CHANGE_CLEAN,
     MD_SB_CHANGE_DEVS,
@@ -105,6 +105,7 @@ class Mddev:
             self._flush(bio)
         elif self.readonly or self.broken:
             bio.fail_part()
+            self.check_recovery()
         elif self.in_sync:
             self.in_sync = False
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
@@ -157,7 +158,8 @@ class Mddev:
         if self.sync_thread is not None:
             self.sync_thread.interrupt()
         self._sb_update.flags |= MD_SB_CHANGE_DEVS
-        self.machine.sim.call_soon(self.check_recovery)
+        if not self.broken:  # else md_error wakes nobody: the next to come writes it down
+            self.machine.sim.call_soon(self.check_recovery)
 
     def idle(self) -> None:
         """Mark the array clean, as md does once no write came for a while (safe mode).
@@ -169,6 +171,16 @@ class Mddev:
         self.in_sync = True
         self._sb_update.flags |= MD_SB_CHANGE_CLEAN
         self.check_recovery()
+
+    def stop_writes(self) -> None:
+        """Write down that the array is clean, as it is stopped (``__md_stop_writes``).
+
+        Unlike in safe mode this is no step back in the count of events. The caller knows that
+        nothing is in flight.
+        """
+        if not self.readonly and (self.sb_change_pending or not self.in_sync):
+            self.in_sync = True
+            self.update_superblocks(MD_SB_CHANGE_DEVS)
 
     # -- sync -----------------------------------------------------------------------------------
 
@@ -198,7 +210,7 @@ class Mddev:
             self._sb_update.start()
             return
         self._sb_update.flags = 0
-        if not self.readonly and not self.broken and empty_failed_slots(self):
+        if not self.readonly and not self.broken and remove_and_add_spares(self):
             return
         waiting, self._waiting_writes = self._waiting_writes, []
         for bio in waiting:

@@ -24,25 +24,35 @@ def remove_member(mddev: Mddev, rdev: Rdev) -> None:
     _change_devices(mddev)
 
 
-def empty_failed_slots(mddev: Mddev) -> bool:
-    """Take the slots of failed members from them; tell if any had one."""
+def remove_and_add_spares(mddev: Mddev) -> bool:
+    """Take the slots of failed members from them, for spares that wait; tell if any had one.
+
+    While something is synced they keep their slots: it ends first.
+    """
     failed = [rdev for rdev in mddev.rdevs if rdev.faulty and rdev.raid_disk >= 0]
+    if not failed or mddev.sync_thread is not None:
+        return False
     for rdev in failed:
         rdev.raid_disk = -1
-    if failed:
-        mddev.update_superblocks(MD_SB_CHANGE_DEVS)
-    return bool(failed)
+    _fill_slots(mddev)
+    _change_devices(mddev)
+    return True
 
 
 def activate_spares(mddev: Mddev) -> bool:
-    """Give spares the slots that have no member (remove_and_add_spares); tell if any did."""
+    """Give spares the slots that have no member; tell if any did."""
+    filled = _fill_slots(mddev)
+    if filled:
+        _change_devices(mddev)
+    return filled
+
+
+def _fill_slots(mddev: Mddev) -> bool:
     taken = {rdev.raid_disk for rdev in mddev.rdevs}
     free = [slot for slot in range(mddev.geometry.raid_disks) if slot not in taken]
     spares = [rdev for rdev in mddev.rdevs if rdev.raid_disk < 0 and not rdev.faulty]
     for rdev, slot in zip(spares, free, strict=False):
         rdev.take_slot(slot, 0)
-    if spares and free:
-        _change_devices(mddev)
     return bool(spares and free)
 
 

@@ -477,3 +477,27 @@ def test_a_mutated_superblock(victim, edits, right_checksum, member):
     if right_checksum and int.from_bytes(block[220:224], "little") <= 1920:
         block[216:220] = checksum(block).to_bytes(4, "little")
     assemble_with(victim, member, bytes(block))
+
+
+# -- the order in which md lists members -----------------------------------------------------------
+
+
+def test_members_stay_in_the_order_in_which_they_came(array_dir):
+    with Array.create(array_dir, spec_of(), image_bytes=IMAGE_BYTES) as array:
+        array.add(array_dir / "spare.img")
+    with Array.open(array_dir) as array:
+        assert [rdev.desc_nr for rdev in array.mddev.rdevs] == [5, 4, 3, 2, 1, 0]
+
+
+@pytest.mark.parametrize("used", [5, 6])
+def test_after_an_assembly_the_spare_given_last_is_put_to_use_first(array_dir, made, used):
+    """mdadm gives slots first, and what speaks for the array at the very end."""
+    spares = {number: array_dir / f"spare{number}.img" for number in (5, 6)}
+    with Array.open(array_dir) as array:
+        for spare in spares.values():
+            array.add(spare)
+    given = [spares.pop(11 - used), *made[:0:-1], spares.pop(used)]
+    with Array.assemble(array_dir, given) as array:
+        assert [rdev.desc_nr for rdev in array.mddev.rdevs] == [1, used, 11 - used, 4, 3, 2]
+        array.rebuild()
+        assert stored(array_dir / f"spare{used}.img").role == 0

@@ -203,7 +203,7 @@ def test_json_tells_what_detail_tells(tmp_path):
         *["active sync"] * 3,
         "faulty",
         "active sync",
-        "spare",
+        "spare rebuilding",
     ]
 
 

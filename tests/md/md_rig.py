@@ -302,8 +302,9 @@ class Rig:
         return thread
 
     def rebuild(self):
-        assert activate_spares(self.mddev)
+        activate_spares(self.mddev)  # unless they have their slots since a member failed
         self.run()
+        assert any(rdev.recovering for rdev in self.mddev.rdevs)
         return self.sync("recover")
 
     def idle(self):

@@ -381,3 +381,40 @@ def test_a_repair_counts_and_a_recovery_does_not():
     rig.fail(0)
     rig.rebuild()
     assert rig.mddev.resync_mismatches == counted
+
+
+def test_a_spare_takes_the_slot_of_a_failed_member_in_one_update():
+    rig = Rig(6, 5, spares=1)
+    rig.fail(1)
+    assert rig.stored(0).events == 2
+    assert roles(rig, count=6) == [0, FAULTY, 2, 3, 4, 1]
+    assert rig.stored(5).feature_map == MD_FEATURE_RECOVERY_OFFSET
+
+
+def test_a_stop_marks_a_dirty_array_clean_and_never_goes_back():
+    rig = Rig(6, 5)
+    for events in (2, 4):
+        rig.write(0, 8)
+        rig.mddev.stop_writes()
+        rig.run()
+        assert state(rig) == (events, MAX_SECTOR)
+
+
+def test_a_stop_of_a_clean_array_writes_nothing():
+    rig = Rig(6, 5)
+    rig.mddev.stop_writes()
+    rig.run()
+    assert not rig.log
+
+
+def test_the_failure_that_breaks_a_dirty_array_is_written_down_with_the_stop():
+    rig = Rig(5, 4)
+    rig.write(0, 8)
+    rig.fail(1)
+    assert state(rig) == (3, 0)
+    rig.fail(3)
+    assert state(rig) == (3, 0)
+    rig.mddev.stop_writes()
+    rig.run()
+    assert state(rig) == (4, MAX_SECTOR)
+    assert roles(rig) == [0, FAULTY, 2, FAULTY]

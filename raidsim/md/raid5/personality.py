@@ -109,3 +109,5 @@ class Raid5:
             if handled % MAX_STRIPE_BATCH == 0:
                 async_tx_issue_pending_all(self._machine)
         async_tx_issue_pending_all(self._machine)
+        if conf.mddev.sb_change_pending:
+            conf.mddev.check_recovery()
