@@ -12,11 +12,10 @@ import numpy as np
 
 from raidsim.array.manage import add_member, fail_member, remove_member
 from raidsim.array.opening import assemble_array, create_array, open_array
-from raidsim.array.syncing import SyncReport, run_sync
+from raidsim.array.syncing import SyncReport, run_pending, run_requested
 from raidsim.errors import UsageError
 from raidsim.md.bio import FLUSH, READ, WRITE, Bio
 from raidsim.md.mddev import ArrayStateError
-from raidsim.md.spares import activate_spares
 
 if TYPE_CHECKING:
     import os
@@ -306,26 +305,49 @@ class Array:
 
         Returns:
             What was run; empty when nothing was pending.
+
+        Raises:
+            ArrayStateError: syncs are frozen, or the array is read-only or has failed.
         """
         self.check_writable()
-        reports = []
-        mddev = self.mddev
-        while not mddev.broken:
-            if activate_spares(mddev) or any(rdev.recovering for rdev in mddev.rdevs):
-                action = "recover"
-            elif mddev.recovery_cp < mddev.dev_sectors:
-                action = "resync"
-            else:
-                break
-            reports.append(run_sync(mddev, action, progress))
-        return reports
+        if self.mddev.sync_control.frozen:
+            path = self.directory.path
+            raise ArrayStateError(
+                f"{path}: sync_action is frozen; `raidsim set {path} sync_action idle` lets the"
+                " array rebuild"
+            )
+        return run_pending(self.mddev, progress)
 
     def check(self, progress: Progress | None = None) -> SyncReport:
-        """Compare parity with data everywhere; nothing is changed."""
+        """Compare parity with data; nothing is changed.
+
+        It goes from ``sync_min`` to ``sync_max``, which is everywhere unless they were set.
+
+        Raises:
+            ArrayStateError: the array is read-only, or a member has to be rebuilt first.
+        """
         self.check_not_readonly()
-        return run_sync(self.mddev, "check", progress)
+        return run_requested(self.mddev, "check", progress)
 
     def repair(self, progress: Progress | None = None) -> SyncReport:
-        """Make parity right everywhere; data are taken as they are."""
+        """Make parity right; data are taken as they are.
+
+        It goes from ``sync_min`` to ``sync_max``, which is everywhere unless they were set.
+
+        Raises:
+            ArrayStateError: the array is read-only or has failed, or a member has to be rebuilt
+                first.
+        """
         self.check_writable()
-        return run_sync(self.mddev, "repair", progress)
+        return run_requested(self.mddev, "repair", progress)
+
+    def interrupt(self) -> bool:
+        """End the sync under way where it is; tell if there is one.
+
+        It goes on there when it is next begun. A progress callback or a signal handler may call
+        this.
+        """
+        thread = self.mddev.sync_thread
+        if thread is not None:
+            thread.stop()
+        return thread is not None

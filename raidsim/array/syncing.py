@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raidsim.md.mddev import ArrayStateError
 from raidsim.md.sync import SyncThread
+from raidsim.md.sync_control import next_action, recovery_pending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 # How often progress is told.
 _STEPS = 200
 
+# How a sync may end: at its end, at sync_max, for it was told to, or because a member failed.
+DONE, PAUSED, STOPPED, FAILED = "done", "paused", "stopped", "failed"
+
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
@@ -26,16 +31,50 @@ class SyncReport:
     Attributes:
         action: "resync", "recover", "check" or "repair".
         mismatch_sectors: sectors found inconsistent, as md counts them.
-        interrupted: a member failed, so that it ended early.
+        ended: "done"; "paused" at ``sync_max``, which is where it goes on next time; "stopped"
+            by ``Array.interrupt``; or "failed" because a member did.
+        sector: how far on the members it got.
+        end_sector: how far it was to go.
     """
 
     action: str
     mismatch_sectors: int
-    interrupted: bool
+    ended: str
+    sector: int
+    end_sector: int
+
+    @property
+    def interrupted(self) -> bool:
+        """It ended early."""
+        return self.ended != DONE
+
+
+def run_pending(mddev: Mddev, progress: Progress | None) -> list[SyncReport]:
+    """Run what md would run by itself, one action after the other, until nothing is left."""
+    reports = []
+    while action := next_action(mddev):
+        reports.append(run_sync(mddev, action, progress))
+        if reports[-1].ended in {PAUSED, STOPPED}:
+            break
+    return reports
+
+
+def run_requested(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport:
+    """Run a check or repair; like any action but "frozen" it ends what "frozen" began.
+
+    Raises:
+        ArrayStateError: a member has a slot and has to be rebuilt first, as under md.
+    """
+    if recovery_pending(mddev):
+        raise ArrayStateError(
+            f"a recovery is pending, which comes before any {action}; `raidsim rebuild` runs it"
+        )
+    mddev.sync_control.frozen = False
+    return run_sync(mddev, action, progress)
 
 
 def run_sync(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport:
-    """Run ``action`` on all of ``mddev``, telling ``progress`` as it goes.
+    """Run ``action`` on ``mddev`` until it ends or pauses, telling ``progress`` as it goes.
 
     Raises:
         ArrayStateError: another action is under way.
@@ -44,14 +83,31 @@ def run_sync(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport
     thread.start()
     sim = mddev.machine.sim
     step = max(1, thread.end_sector // _STEPS)
-    while not thread.finished:
+    while not thread.finished and not thread.paused:
         target = thread.sectors_done + step if progress is not None else thread.end_sector + 1
 
         def reached(target: int = target) -> bool:
-            return thread.finished or thread.sectors_done >= target
+            return thread.finished or thread.paused or thread.sectors_done >= target
 
         sim.run_until(reached, action)
         if progress is not None:
             progress(action, thread.sectors_done, thread.end_sector)
+    paused = thread.paused
+    if paused:
+        thread.stop()  # nothing runs once this returns
     sim.run()
-    return SyncReport(action, mddev.resync_mismatches, thread.interrupted)
+    return SyncReport(
+        action,
+        mddev.resync_mismatches,
+        _how_it_ended(thread, paused=paused),
+        thread.position,
+        thread.end_sector,
+    )
+
+
+def _how_it_ended(thread: SyncThread, *, paused: bool) -> str:
+    if paused:
+        return PAUSED
+    if not thread.interrupted:
+        return DONE
+    return STOPPED if thread.stopped else FAILED

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from raidsim.cli.output import sync_status
 from raidsim.cli.parameters import array_argument, json_option
 from raidsim.cli.scrub import scrub
 
@@ -18,4 +19,4 @@ def command(array: str, as_json: bool) -> int:
     differs. The exit status is 1 when it is not 0.
     """
     report = scrub(array, "check", as_json=as_json)
-    return int(report.mismatch_sectors > 0 or report.interrupted)
+    return sync_status([report]) or int(report.mismatch_sectors > 0)

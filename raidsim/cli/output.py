@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from raidsim.array import SyncReport
     from raidsim.array.snapshot import ArraySnapshot
 
     Progress = Callable[[str, int, int], None]
@@ -36,6 +37,24 @@ def tell_pending(snapshot: ArraySnapshot) -> None:
     else:
         return
     click.echo(f"{snapshot.path}: {action} is pending; `raidsim rebuild {snapshot.path}` runs it")
+
+
+def describe_end(report: SyncReport) -> str:
+    """How a sync ended, in words."""
+    place = f"at {report.sector} of {report.end_sector} sectors"
+    return {
+        "done": "done",
+        "failed": "interrupted: a member failed",
+        "stopped": f"stopped {place}",
+        "paused": f"paused at sync_max, {place.removeprefix('at ')}",
+    }[report.ended]
+
+
+def sync_status(reports: Sequence[SyncReport]) -> int:
+    """The exit status of a command that ran syncs, by the last one's end."""
+    if not reports:
+        return 0
+    return {"failed": 1, "stopped": 130}.get(reports[-1].ended, 0)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import click
 
 from raidsim.array import Array
 from raidsim.array.snapshot import take_snapshot
-from raidsim.cli.output import print_json, progress_bar
+from raidsim.cli.interruption import interrupt_stops_sync
+from raidsim.cli.output import describe_end, print_json, progress_bar, sync_status
 from raidsim.cli.parameters import SECTOR_BYTES, array_argument, json_option
 
 _KERNEL_WORDS = {"recover": "recovery", "resync": "resync"}
@@ -18,10 +19,10 @@ _KERNEL_WORDS = {"recover": "recovery", "resync": "resync"}
 def command(array: str, as_json: bool) -> int:
     """Run pending recovery or resync to the end.
 
-    Interrupted, it goes on from its last checkpoint when run again.
+    Stopped with Ctrl-C it goes on there when run again, and killed, from its last checkpoint.
     """
     with Array.open(array) as opened:
-        with progress_bar(SECTOR_BYTES) as progress:
+        with progress_bar(SECTOR_BYTES) as progress, interrupt_stops_sync(opened):
             reports = opened.rebuild(progress)
         snapshot = take_snapshot(opened)
     if as_json:
@@ -29,7 +30,12 @@ def command(array: str, as_json: bool) -> int:
             {
                 "array": array,
                 "actions": [
-                    {"action": _KERNEL_WORDS[r.action], "interrupted": r.interrupted}
+                    {
+                        "action": _KERNEL_WORDS[r.action],
+                        "interrupted": r.interrupted,
+                        "ended": r.ended,
+                        "sector": r.sector,
+                    }
                     for r in reports
                 ],
                 "state": snapshot.state,
@@ -37,8 +43,7 @@ def command(array: str, as_json: bool) -> int:
         )
     else:
         for report in reports:
-            outcome = "interrupted: a member failed" if report.interrupted else "done"
-            click.echo(f"{array}: {_KERNEL_WORDS[report.action]} {outcome}")
+            click.echo(f"{array}: {_KERNEL_WORDS[report.action]} {describe_end(report)}")
         missing = snapshot.raid_disks - snapshot.active_devices
         if missing:
             members = "1 member is" if missing == 1 else f"{missing} members are"
@@ -46,4 +51,4 @@ def command(array: str, as_json: bool) -> int:
             click.echo(f"{array}: {nothing}{members} missing: add one with `raidsim add`")
         elif not reports:
             click.echo(f"{array}: nothing to rebuild")
-    return int(bool(reports) and reports[-1].interrupted)
+    return sync_status(reports)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from raidsim.cli.output import sync_status
 from raidsim.cli.parameters import array_argument, json_option
 from raidsim.cli.scrub import scrub
 
@@ -16,4 +17,4 @@ def command(array: str, as_json: bool) -> int:
 
     Prints how many sectors were wrong, as md counts them.
     """
-    return int(scrub(array, "repair", as_json=as_json).interrupted)
+    return sync_status([scrub(array, "repair", as_json=as_json)])

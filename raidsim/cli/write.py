@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from raidsim.array import Array
+from raidsim.cli.interruption import interrupt_after
 from raidsim.cli.output import progress_bar
 from raidsim.cli.parameters import Size, array_argument
-from raidsim.cli.transfer import interrupt_after, next_piece, piece_bytes
+from raidsim.cli.transfer import next_piece, piece_bytes
 from raidsim.errors import UsageError
 
 if TYPE_CHECKING:

@@ -21,6 +21,7 @@ from raidsim.md.superblock_update import (
     MD_SB_CHANGE_DEVS,
     SuperblockUpdate,
 )
+from raidsim.md.sync_control import SyncControl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -57,6 +58,8 @@ class Mddev:
         events, in_sync, recovery_cp, utime: as in the superblocks; ``recovery_cp`` is the first
             member sector that a resync still has to reach, ``MAX_SECTOR`` if none.
         resync_mismatches: sectors that the last check, repair or resync found inconsistent.
+        io_sectors: array sectors that reads and writes have asked of the personality.
+        sync_control: what the user says about syncs.
         sync_thread: the resync, recovery, check or repair under way.
         sync_requested, sync_check, sync_recover: what kind it is (``MD_RECOVERY_*``).
     """
@@ -85,7 +88,9 @@ class Mddev:
         self.in_sync = True
         self._sb_update = SuperblockUpdate(self, now)
         self._waiting_writes: list[Bio] = []
+        self.io_sectors = 0
         self.resync_mismatches = 0
+        self.sync_control = SyncControl()
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
         self.personality = Raid5(self, machine, geometry, stripe_cache_size)

@@ -8,12 +8,18 @@ from raidsim.md.mddev import ArrayStateError
 from raidsim.md.spares import spare_active
 from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.superblock_update import MD_SB_CHANGE_CLEAN, MD_SB_CHANGE_DEVS
+from raidsim.md.sync_speed import GO, SLEEP, SLEEP_NS, SyncSpeed
 
 if TYPE_CHECKING:
     from raidsim.md.mddev import Mddev
 
-# A sync's place is written down each time it got a sixteenth of the way further.
+# A sync's place is written down each time it got a sixteenth of the way further, and every 5
+# minutes (UPDATE_FREQUENCY).
 _CHECKPOINTS = 16
+_UPDATE_FREQUENCY_NS = 5 * 60 * 1_000_000_000
+
+# What last_sync_action and the kernel's messages call an action.
+ACTION_WORDS = {"recover": "recovery"}
 
 
 class SyncThread:
@@ -21,18 +27,20 @@ class SyncThread:
 
     Untimed, one stripe is taken through all its steps before the next begins, which keeps its
     buffers in the CPU's cache. Timed, as many are under way as the stripe cache holds, so that
-    all members work at once.
+    all members work at once, and the speed limits count.
 
     Args:
         mddev: the array.
         action: "resync", "recover", "check" or "repair".
 
     Attributes:
-        position: member sector up to which stripes were begun.
-        completed: member sector of the last checkpoint.
+        position: member sector up to which stripes were begun (``curr_resync``).
+        completed: member sector of the last checkpoint (``curr_resync_completed``).
         end_sector: where it ends.
+        paused: it waits at ``sync_max``.
         finished: it has ended.
         interrupted: it ended early, or will.
+        stopped: that is so because somebody said so.
     """
 
     def __init__(self, mddev: Mddev, action: str) -> None:
@@ -40,10 +48,17 @@ class SyncThread:
         self.action = action
         self.end_sector = mddev.dev_sectors
         self.position = self.completed = _start_sector(mddev, action)
+        self.paused = False
         self.finished = False
         self.interrupted = False
+        self.stopped = False
+        self._speed = SyncSpeed(mddev)
         self._active_sectors = 0
         self._running = False
+        self._sleeping = False
+        self._yielding = False
+        self._update_due = False
+        self._update_time_ns = mddev.machine.sim.now_ns
 
     def start(self) -> None:
         """Begin.
@@ -58,11 +73,17 @@ class SyncThread:
         mddev.sync_requested = self.action in {"check", "repair"}
         mddev.sync_check = self.action == "check"
         mddev.sync_recover = self.action == "recover"
+        mddev.sync_control.last_sync_action = ACTION_WORDS.get(self.action, self.action)
         if self.action != "recover":
             mddev.resync_mismatches = 0
             if not mddev.redundant:
                 self.position = self.end_sector
         self.wake()
+
+    def stop(self) -> None:
+        """End at the next opportunity, for somebody said so: ``idle`` or ``frozen``."""
+        self.stopped = True
+        self.interrupt()
 
     def interrupt(self) -> None:
         """End at the next opportunity."""
@@ -82,22 +103,33 @@ class SyncThread:
             self.interrupted = True
         self.wake()
 
+    def checkpoint_written(self) -> None:
+        """The superblocks being written hold the last checkpoint."""
+        self._update_due = False
+
     @property
     def sectors_done(self) -> int:
         """Sectors of each member that are dealt with."""
         return self.position - self._active_sectors
+
+    @property
+    def kib_per_second(self) -> int:
+        """Its speed for each member, over the last 30 seconds."""
+        return self._speed.kib_per_second(self._active_sectors)
 
     def _run(self) -> None:
         self._running = False
         mddev = self.mddev
         if self.finished or mddev.sb_change_pending:
             return
-        one_at_a_time = not mddev.machine.sim.timed
-        checkpoint = self.completed + mddev.dev_sectors // _CHECKPOINTS
-        checkpoint += 8 - checkpoint % 8
+        self.paused = self.paused and not self.interrupted and self._at_sync_max()
+        if self._update_due and not self.paused:
+            mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
+            return
         while not self.interrupted and self.position < self.end_sector:
-            if self._active_sectors and one_at_a_time:
+            if self._must_wait():
                 return
+            checkpoint = self._next_checkpoint()
             if self.position >= checkpoint:
                 if not self._active_sectors:
                     self._checkpoint()
@@ -108,16 +140,71 @@ class SyncThread:
                 return
             self.position += sectors
             self._active_sectors += sectors
+            self._speed.begun(sectors)
+            if self._speed.look() and self.position < self.end_sector:
+                self._mind_the_speed()
         if not self._active_sectors:
             self._finish()
+
+    # -- waiting --------------------------------------------------------------------------------
+
+    def _must_wait(self) -> bool:
+        """Whether nothing more may be begun now; ``wake`` comes when it may."""
+        if self._yielding and not self._active_sectors:
+            self._yielding = False
+        one_at_a_time = not self.mddev.machine.sim.timed
+        return (
+            self.paused
+            or self._sleeping
+            or self._yielding
+            or bool(one_at_a_time and self._active_sectors)
+        )
+
+    def _at_sync_max(self) -> bool:
+        return self.position >= self.mddev.sync_control.resync_max
+
+    def _mind_the_speed(self) -> None:
+        """Sleep while it is too fast; else let other i/o have its turn, if there is any."""
+        self._sleeping = False
+        verdict = self._speed.verdict(self._active_sectors)
+        if verdict == SLEEP:
+            self._sleeping = True
+            self.mddev.machine.sim.call_after(SLEEP_NS, self._sleep_ends)
+        else:
+            self._yielding = verdict != GO
+
+    def _sleep_ends(self) -> None:
+        if not self.finished:
+            self._mind_the_speed()
+            self.wake()
+
+    # -- checkpoints and the end ----------------------------------------------------------------
+
+    def _next_checkpoint(self) -> int:
+        """The next place to write down: a sixteenth further, or half-way to ``sync_max``."""
+        completed = self.completed
+        sim = self.mddev.machine.sim
+        if sim.now_ns >= self._update_time_ns + _UPDATE_FREQUENCY_NS:
+            return self.position
+        checkpoint = completed + self.end_sector // _CHECKPOINTS + 1
+        resync_max = self.mddev.sync_control.resync_max
+        if resync_max != MAX_SECTOR:
+            checkpoint = min(checkpoint, completed + max(resync_max - completed + 1, 0) // 2)
+        return checkpoint + -checkpoint % 8
 
     def _checkpoint(self) -> None:
         """Write down how far it has got; ``wake`` comes when that is done."""
         self.completed = self.position
         mddev = self.mddev
+        self._update_time_ns = mddev.machine.sim.now_ns
         if self.action != "recover" and self.position > mddev.recovery_cp:
             mddev.recovery_cp = self.position
-        mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
+        self._update_due = True
+        if self._at_sync_max():
+            # The kernel's thread goes to sleep here: whatever wakes the array's next writes it.
+            self.paused = True
+        else:
+            mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
 
     def _finish(self) -> None:
         self.finished = True
@@ -132,6 +219,7 @@ class SyncThread:
                 mddev.recovery_cp = MAX_SECTOR
             elif self.position >= mddev.recovery_cp:
                 mddev.recovery_cp = self.position
+        self._remember_range()
         self.completed = self.position
         mddev.sync_thread = None
         mddev.sync_requested = mddev.sync_check = mddev.sync_recover = False
@@ -140,6 +228,14 @@ class SyncThread:
             spare_active(mddev)
         else:
             mddev.update_superblocks(MD_SB_CHANGE_DEVS)
+
+    def _remember_range(self) -> None:
+        """Forget a range that was gone through; go on later where one was cut short."""
+        control = self.mddev.sync_control
+        if not self.interrupted:
+            control.resync_max = MAX_SECTOR
+        if self.mddev.sync_requested:
+            control.resync_min = self.completed if self.interrupted else 0
 
 
 def _start_sector(mddev: Mddev, action: str) -> int:
@@ -150,4 +246,4 @@ def _start_sector(mddev: Mddev, action: str) -> int:
             (rdev.recovery_offset for rdev in mddev.rdevs if rdev.recovering),
             default=mddev.dev_sectors,
         )
-    return 0
+    return min(mddev.sync_control.resync_min, mddev.dev_sectors)

@@ -216,7 +216,7 @@ def test_rebuild_prints_json(done, tmp_path):
     done("create arr --level 6 --raid-devices 4 --chunk 64K a b c d")
     assert json.loads(done("rebuild arr --json")) == {
         "array": "arr",
-        "actions": [{"action": "resync", "interrupted": False}],
+        "actions": [{"action": "resync", "interrupted": False, "ended": "done", "sector": 6144}],
         "state": "clean",
     }
 
@@ -274,6 +274,8 @@ def test_check_prints_json(cli, done, tmp_path):
         "mismatch_cnt": 8,
         "scrubbed": True,
         "interrupted": False,
+        "ended": "done",
+        "sector": 6144,
     }
 
 

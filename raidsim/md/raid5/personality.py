@@ -54,6 +54,7 @@ class Raid5:
     def make_request(self, bio: Bio) -> None:
         """Take a read or write of the array apart; it ends when its last part has."""
         conf = self.conf
+        conf.mddev.io_sectors += len(bio.buffer) >> 9
         if bio.operation == READ and not conf.degraded:
             chunk_aligned_read(conf, bio)
         else:
