@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from raidsim.machine import Machine
     from raidsim.md.bio import Bio
     from raidsim.md.layout import Geometry
+    from raidsim.md.raid5.mismatch import MismatchLog
     from raidsim.md.rdev import Rdev
     from raidsim.md.superblock import SuperblockV1
     from raidsim.md.sync import SyncThread
@@ -60,6 +61,8 @@ class Mddev:
         resync_mismatches: sectors that the last check, repair or resync found inconsistent.
         io_sectors: array sectors that reads and writes have asked of the personality.
         sync_control: what the user says about syncs.
+        mismatch_log: where a check, or a repair that is to heal what is wrong instead of parity,
+            notes each mismatch.
         sync_thread: the resync, recovery, check or repair under way.
         sync_requested, sync_check, sync_recover: what kind it is (``MD_RECOVERY_*``).
     """
@@ -91,6 +94,7 @@ class Mddev:
         self.io_sectors = 0
         self.resync_mismatches = 0
         self.sync_control = SyncControl()
+        self.mismatch_log: MismatchLog | None = None
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
         self.personality = Raid5(self, machine, geometry, stripe_cache_size)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.async_tx import SUM_CHECK_P_RESULT, SUM_CHECK_Q_RESULT
+from raidsim.md.raid5.mismatch import find_wrong_member
 from raidsim.md.raid5.state import STRIPE_OP_CHECK, STRIPE_OP_COMPUTE_BLK
 from raidsim.md.raid5.stripe_head import (
     CHECK_COMPUTE_RESULT,
@@ -22,6 +23,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_HANDLE,
     STRIPE_INSYNC,
     STRIPE_SPLIT,
+    members,
 )
 
 if TYPE_CHECKING:
@@ -43,15 +45,15 @@ def handle_parity_checks5(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> N
     elif state in {CHECK_IDLE, CHECK_COMPUTE_RESULT}:
         sh.check_state = CHECK_IDLE
         if not sh.state & STRIPE_INSYNC:  # a write may have brought it in sync meanwhile
-            _write_back(sh, 1 << s.failed_num[0] if s.failed else plan.p_bit)
+            _write_back(sh, s.failed_mask if state == CHECK_IDLE else plan.p_bit)
     elif state == CHECK_RESULT:
         sh.check_state = CHECK_IDLE
-        if sh.state & STRIPE_INSYNC:
-            return
+        if s.failed:
+            return  # meanwhile; the stripe is looked at anew
         if not _mismatches(sh):
             sh.state |= STRIPE_INSYNC
-        elif not _split_or_count(conf, sh):
-            _compute_parity(sh, s, plan.pd_idx, -1)
+        else:
+            _handle_mismatch(conf, sh, s)
 
 
 def handle_parity_checks6(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
@@ -62,6 +64,7 @@ def handle_parity_checks6(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> N
     if state == CHECK_IDLE:
         q_failed = bool(s.failed_mask & plan.q_bit)
         sh.zero_sum_result = None
+        sh.wrong = 0
         if s.failed == q_failed:
             sh.check_state = CHECK_RUN  # what can be checked is P
         if not q_failed and s.failed < 2:
@@ -75,7 +78,7 @@ def handle_parity_checks6(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> N
     if state in {CHECK_IDLE, CHECK_COMPUTE_RESULT}:
         sh.check_state = CHECK_IDLE
         if not sh.state & STRIPE_INSYNC:
-            _write_back(sh, s.failed_mask | _wrong_parity(sh))
+            _write_back(sh, s.failed_mask | sh.wrong)
     elif state == CHECK_RESULT:
         sh.check_state = CHECK_IDLE
         if not _mismatches(sh):
@@ -84,49 +87,52 @@ def handle_parity_checks6(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> N
                 sh.check_state = CHECK_COMPUTE_RESULT
             else:
                 sh.state |= STRIPE_INSYNC
-        elif not _split_or_count(conf, sh):
-            wrong = _wrong_parity(sh)
-            targets = [i for i in (plan.pd_idx, plan.qd_idx) if wrong >> i & 1]
-            _compute_parity(sh, s, targets[0], targets[1] if len(targets) == 2 else -1)
+        else:
+            _handle_mismatch(conf, sh, s)
 
 
 def _mismatches(sh: StripeHead) -> int:
     return sh.zero_sum_result.flags if sh.zero_sum_result is not None else 0
 
 
-def _wrong_parity(sh: StripeHead) -> int:
-    flags = _mismatches(sh)
-    wrong = sh.plan.p_bit if flags & SUM_CHECK_P_RESULT else 0
-    return wrong | (sh.plan.q_bit if flags & SUM_CHECK_Q_RESULT else 0)
-
-
-def _split_or_count(conf: R5Conf, sh: StripeHead) -> bool:
-    """Count a mismatch, in units; tell whether nothing more is to be done now.
+def _handle_mismatch(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
+    """Count a mismatch, in units, and make it right unless it is only counted.
 
     A tall stripe only knows that some unit is wrong, so each of its units checks again.
     """
+    plan = sh.plan
     if sh.units > 1:
         # P may be used up; computed from the data instead of read, it would pass.
-        sh.uptodate &= ~sh.plan.parity_mask
+        sh.uptodate &= ~plan.parity_mask
         sh.state |= STRIPE_SPLIT
-        return True
+        return
     mddev = conf.mddev
     mddev.resync_mismatches += sh.sectors
-    if mddev.sync_check:  # only counting
+    flags = _mismatches(sh)
+    wrong = plan.p_bit if flags & SUM_CHECK_P_RESULT else 0
+    wrong |= plan.q_bit if flags & SUM_CHECK_Q_RESULT else 0
+    if mddev.mismatch_log is not None:
+        mismatch = find_wrong_member(conf, sh, s)
+        mddev.mismatch_log.note(mismatch)
+        # Where no single member is to blame, nothing is touched.
+        wrong = 1 << mismatch.member if mismatch.member >= 0 else 0
+    if mddev.sync_check or not wrong:
         sh.state |= STRIPE_INSYNC
-        return True
-    return False
+    else:
+        _compute(sh, s, wrong)
 
 
-def _compute_parity(sh: StripeHead, s: StripeHeadState, target: int, target2: int) -> None:
+def _compute(sh: StripeHead, s: StripeHeadState, wrong: int) -> None:
+    """Compute the members in ``wrong`` as if they had failed; then they are written back."""
     sh.check_state = CHECK_COMPUTE_RUN
     sh.state |= STRIPE_COMPUTE_RUN
     s.ops_request |= STRIPE_OP_COMPUTE_BLK
-    sh.target = target
-    sh.target2 = target2
-    sh.wantcompute |= 1 << target
-    if target2 >= 0:
-        sh.wantcompute |= 1 << target2
+    sh.wrong = wrong
+    sh.uptodate &= ~wrong
+    sh.wantcompute |= wrong
+    targets = members(wrong)
+    sh.target = targets[0]
+    sh.target2 = targets[1] if len(targets) == 2 else -1
 
 
 def _write_back(sh: StripeHead, targets: int) -> None:

@@ -101,6 +101,7 @@ class StripeHead:
         check_state, reconstruct_state: where the two sub-machines are.
         target, target2: the members being computed, -1 for none.
         zero_sum_result: what the last parity check found.
+        wrong: the members that are to be written back for it.
         lru: the list of the cache it is on, or None.
         waiters: what to run when a bio that found it in its way may try again.
     """
@@ -137,6 +138,7 @@ class StripeHead:
         "wantwrite",
         "written",
         "written_mask",
+        "wrong",
         "zero_sum_result",
     )
 
@@ -160,6 +162,7 @@ class StripeHead:
         self.reconstruct_state = RECONSTRUCT_IDLE
         self.target = self.target2 = -1
         self.zero_sum_result: SumCheck | None = None
+        self.wrong = 0
         self.lru: OrderedDict[StripeHead, None] | None = None
         self.waiters: list[Callable[[], object]] = []
 
