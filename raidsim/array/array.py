@@ -12,10 +12,16 @@ import numpy as np
 
 from raidsim.array.manage import add_member, fail_member, remove_member
 from raidsim.array.opening import assemble_array, create_array, open_array
-from raidsim.array.syncing import SyncReport, run_pending, run_requested
+from raidsim.array.syncing import (
+    SyncReport,
+    require_two_right_parities,
+    run_pending,
+    run_requested,
+)
 from raidsim.errors import UsageError
 from raidsim.md.bio import FLUSH, READ, WRITE, Bio
 from raidsim.md.mddev import ArrayStateError
+from raidsim.md.raid5.mismatch import MismatchLog
 
 if TYPE_CHECKING:
     import os
@@ -323,23 +329,34 @@ class Array:
 
         It goes from ``sync_min`` to ``sync_max``, which is everywhere unless they were set.
 
+        Returns:
+            What differs, with the member that is wrong where two parities tell.
+
         Raises:
             ArrayStateError: the array is read-only, or a member has to be rebuilt first.
         """
         self.check_not_readonly()
-        return run_requested(self.mddev, "check", progress)
+        return run_requested(self.mddev, "check", progress, MismatchLog())
 
-    def repair(self, progress: Progress | None = None) -> SyncReport:
+    def repair(self, progress: Progress | None = None, *, locate: bool = False) -> SyncReport:
         """Make parity right; data are taken as they are.
 
         It goes from ``sync_min`` to ``sync_max``, which is everywhere unless they were set.
 
+        Args:
+            progress: called with the action, sectors done and sectors in all.
+            locate: instead, rewrite what is wrong, data or parity, in each unit of 4 KiB where P
+                and Q agree on one member, and leave the others as they are.
+
         Raises:
+            UsageError: ``locate``, and the level has no Q.
             ArrayStateError: the array is read-only or has failed, or a member has to be rebuilt
-                first.
+                first; or ``locate``, and parity is not to be relied on.
         """
         self.check_writable()
-        return run_requested(self.mddev, "repair", progress)
+        if locate:
+            require_two_right_parities(self.mddev)
+        return run_requested(self.mddev, "repair", progress, MismatchLog() if locate else None)
 
     def interrupt(self) -> bool:
         """End the sync under way where it is; tell if there is one.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raidsim.errors import UsageError
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.sync import SyncThread
 from raidsim.md.sync_control import next_action, recovery_pending
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from raidsim.md.mddev import Mddev
+    from raidsim.md.raid5.mismatch import MismatchLog
 
     # Called with the action, the sectors done and the sectors in all.
     Progress = Callable[[str, int, int], object]
@@ -35,6 +37,7 @@ class SyncReport:
             by ``Array.interrupt``; or "failed" because a member did.
         sector: how far on the members it got.
         end_sector: how far it was to go.
+        mismatches: where they lie and which member is wrong, if the action was to find out.
     """
 
     action: str
@@ -42,6 +45,7 @@ class SyncReport:
     ended: str
     sector: int
     end_sector: int
+    mismatches: MismatchLog | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -59,8 +63,20 @@ def run_pending(mddev: Mddev, progress: Progress | None) -> list[SyncReport]:
     return reports
 
 
-def run_requested(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport:
+def run_requested(
+    mddev: Mddev,
+    action: str,
+    progress: Progress | None,
+    mismatches: MismatchLog | None = None,
+) -> SyncReport:
     """Run a check or repair; like any action but "frozen" it ends what "frozen" began.
+
+    Args:
+        mddev: the array.
+        action: "check" or "repair".
+        progress: called with the action, the sectors done and the sectors in all.
+        mismatches: where to note mismatches. A repair that has one rewrites the member that is
+            wrong where that can be told, and nothing where it cannot.
 
     Raises:
         ArrayStateError: a member has a slot and has to be rebuilt first, as under md.
@@ -70,10 +86,15 @@ def run_requested(mddev: Mddev, action: str, progress: Progress | None) -> SyncR
             f"a recovery is pending, which comes before any {action}; `raidsim rebuild` runs it"
         )
     mddev.sync_control.frozen = False
-    return run_sync(mddev, action, progress)
+    return run_sync(mddev, action, progress, mismatches)
 
 
-def run_sync(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport:
+def run_sync(
+    mddev: Mddev,
+    action: str,
+    progress: Progress | None,
+    mismatches: MismatchLog | None = None,
+) -> SyncReport:
     """Run ``action`` on ``mddev`` until it ends or pauses, telling ``progress`` as it goes.
 
     Raises:
@@ -81,6 +102,7 @@ def run_sync(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport
     """
     thread = SyncThread(mddev, action)
     thread.start()
+    mddev.mismatch_log = mismatches
     sim = mddev.machine.sim
     step = max(1, thread.end_sector // _STEPS)
     while not thread.finished and not thread.paused:
@@ -96,13 +118,35 @@ def run_sync(mddev: Mddev, action: str, progress: Progress | None) -> SyncReport
     if paused:
         thread.stop()  # nothing runs once this returns
     sim.run()
+    mddev.mismatch_log = None
     return SyncReport(
         action,
         mddev.resync_mismatches,
         _how_it_ended(thread, paused=paused),
         thread.position,
         thread.end_sector,
+        mismatches,
     )
+
+
+def require_two_right_parities(mddev: Mddev) -> None:
+    """Refuse to search for wrong members where P and Q cannot be relied on to find them.
+
+    Raises:
+        UsageError: the level has no Q.
+        ArrayStateError: a member is missing, or a resync has yet to make parity right.
+    """
+    if mddev.geometry.level != 6:
+        raise UsageError(
+            f"raid{mddev.geometry.level} has one parity, which cannot tell which member is wrong;"
+            " repair without --locate makes the parity fit the data"
+        )
+    if mddev.degraded:
+        raise ArrayStateError(
+            "a degraded array cannot tell which member is wrong; add a member and rebuild first"
+        )
+    if mddev.recovery_cp < mddev.dev_sectors:
+        raise ArrayStateError("parity is not in sync yet; run `raidsim rebuild` first")
 
 
 def _how_it_ended(thread: SyncThread, *, paused: bool) -> str:

@@ -8,34 +8,68 @@ import click
 
 from raidsim.array import Array
 from raidsim.cli.interruption import interrupt_stops_sync
+from raidsim.cli.mismatches import (
+    check_summary,
+    mismatch_facts,
+    mismatch_table,
+    repair_summary,
+)
 from raidsim.cli.output import describe_end, print_json, progress_bar
 from raidsim.cli.parameters import SECTOR_BYTES
 
 if TYPE_CHECKING:
     from raidsim.array import SyncReport
+    from raidsim.md.layout import Geometry
 
 
-def scrub(array: str, action: str, *, as_json: bool) -> SyncReport:
-    """Run ``check`` or ``repair`` on the array at ``array``, and print how it went."""
+def scrub(
+    array: str, action: str, *, as_json: bool, listed: bool = False, locate: bool = False
+) -> SyncReport:
+    """Run ``check`` or ``repair`` on the array at ``array``, and print how it went.
+
+    Args:
+        array: the array directory.
+        action: which of the two.
+        as_json: print JSON.
+        listed: print each mismatch as well.
+        locate: let the repair rewrite what is wrong instead of parity.
+    """
     with Array.open(array) as opened:
         redundant = opened.mddev.redundant  # if not, md begins no scrub
         with progress_bar(SECTOR_BYTES) as progress, interrupt_stops_sync(opened):
-            report = (opened.check if action == "check" else opened.repair)(progress)
+            if action == "check":
+                report = opened.check(progress)
+            else:
+                report = opened.repair(progress, locate=locate)
+        geometry = opened.mddev.geometry
     if as_json:
-        print_json(
-            {
-                "array": array,
-                "action": action,
-                "mismatch_cnt": report.mismatch_sectors,
-                "scrubbed": redundant,
-                "interrupted": report.interrupted,
-                "ended": report.ended,
-                "sector": report.sector,
-            }
-        )
+        facts: dict[str, object] = {
+            "array": array,
+            "action": action,
+            "mismatch_cnt": report.mismatch_sectors,
+            "scrubbed": redundant,
+            "interrupted": report.interrupted,
+            "ended": report.ended,
+            "sector": report.sector,
+        }
+        if report.mismatches is not None:
+            facts |= mismatch_facts(report.mismatches, geometry, listed=listed)
+        print_json(facts)
     elif not redundant:
         click.echo(f"{array}: {action} did nothing: a degraded array has no redundancy to check")
     else:
-        outcome = describe_end(report)
-        click.echo(f"{array}: {action} {outcome}, mismatch_cnt {report.mismatch_sectors} sectors")
+        _print(array, report, geometry, listed=listed)
     return report
+
+
+def _print(array: str, report: SyncReport, geometry: Geometry, *, listed: bool) -> None:
+    log = report.mismatches
+    if listed and log is not None:
+        for line in mismatch_table(log, geometry):
+            click.echo(line)
+    mismatch_cnt = f"mismatch_cnt {report.mismatch_sectors} sectors"
+    click.echo(f"{array}: {report.action} {describe_end(report)}, {mismatch_cnt}")
+    if log is not None and (listed or geometry.level == 6):
+        summary = check_summary if report.action == "check" else repair_summary
+        for line in summary(log):
+            click.echo(f"{array}: {line}")

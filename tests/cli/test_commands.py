@@ -255,7 +255,7 @@ def _spoil(image):
 
 
 def test_check_counts_mismatches_and_repair_mends_them(cli, done, tmp_path):
-    done(f"create arr --level 6 --raid-devices 4 {SMALL}")
+    done(f"create arr --level 5 --raid-devices 4 {SMALL}")
     _spoil(tmp_path / "arr/disk0.img")
     found = cli("check arr")
     assert (found.status, found.out) == (1, "arr: check done, mismatch_cnt 8 sectors\n")
@@ -276,6 +276,9 @@ def test_check_prints_json(cli, done, tmp_path):
         "interrupted": False,
         "ended": "done",
         "sector": 6144,
+        "wrong_members": [],
+        "several_wrong_pages": 0,
+        "unknown_wrong_pages": 1,
     }
 
 
