@@ -111,6 +111,11 @@ class ArrayModel(RuleBasedStateMachine):
         if recovering:
             self.fail_one(recovering[slot % len(recovering)].raid_disk)
 
+    @property
+    def being_rebuilt(self):
+        """A recovery is pending: it comes before any check."""
+        return any(rdev.recovering for rdev in self.mddev.rdevs)
+
     def fail_one(self, slot):
         slot %= self.raid_disks
         if any(rdev.raid_disk == slot for rdev in self.mddev.rdevs):
@@ -139,10 +144,12 @@ class ArrayModel(RuleBasedStateMachine):
         if self.mddev.degraded < self.max_degraded:
             assert self.mddev.recovery_cp == MAX_SECTOR
 
+    @precondition(lambda self: not self.being_rebuilt)
     @rule()
     def check(self):
         assert self.array.check().mismatch_sectors == 0
 
+    @precondition(lambda self: not self.being_rebuilt)
     @rule()
     def repair(self):
         assert self.array.repair().mismatch_sectors == 0
