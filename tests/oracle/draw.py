@@ -12,7 +12,7 @@ from raidsim.md.layout import layout_name
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LAYOUTS = {
+LAYOUTS = {
     4: [0],
     5: list(range(6)),
     6: [*range(6), 8, 9, 10, *range(16, 21)],
@@ -58,7 +58,7 @@ class Draw:
         self.spec = ArraySpec(
             level=level,
             raid_disks=raid_disks,
-            layout=rng.choice(_LAYOUTS[level]),
+            layout=rng.choice(LAYOUTS[level]),
             chunk_sectors=chunk // 512,
             minor_version=rng.choice([0, 1, 2]),
             size_sectors=rows * chunk // 512,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
+from draw import LAYOUTS
+
 from raidsim.array import ArraySpec
 from raidsim.md.placement import place_array
 
 KIB = 1 << 10
 
-_LAYOUTS = {4: [0], 5: list(range(6)), 6: [*range(6), 8, 9, 10, *range(16, 21)]}
+
 # Superblock, bad-block log and bitmap lie before or behind the data.
 _OVERHEAD_BYTES = (2 << 20) + (128 << 10)
 # What is written is cut from one file; two writes to one place take different parts of it.
@@ -168,7 +170,7 @@ def draw_plan(seed: int) -> Plan:
     spec = ArraySpec(
         level=level,
         raid_disks=raid_disks,
-        layout=rng.choice(_LAYOUTS[level]),
+        layout=rng.choice(LAYOUTS[level]),
         chunk_sectors=chunk // 512,
         minor_version=rng.choice([0, 1, 2, 2]),
         spare_disks=rng.choice([0, 0, 0, 1, 2]),
@@ -199,6 +201,7 @@ class _Drawing:
     active: set[int] = field(init=False)
     spares: set[int] = field(init=False)
     failed: set[int] = field(default_factory=set)
+    parity_right: bool = field(init=False)
     running: bool = True
     salt: int = 0
 
@@ -206,6 +209,7 @@ class _Drawing:
         members = self.plan.members
         self.active = {disk for disk in members if disk < self.plan.spec.raid_disks}
         self.spares = set(members) - self.active
+        self.parity_right = not (self.plan.used_before and self.plan.spec.in_sync)
         self._settle()
 
     def draw(self) -> None:
@@ -275,6 +279,11 @@ class _Drawing:
             self._read()
             return
         disk = self.rng.choice(sorted(self.active))
+        if not self.parity_right:
+            # What a lost block is then taken for depends on what the stripe cache holds of it.
+            together = tuple(sorted(self.active | self.spares))
+            self.operations += [Stop(), Assemble(together)]
+            self.failed = set()
         self.operations.append(Fail(disk))
         self.active.remove(disk)
         self.failed.add(disk)
@@ -315,6 +324,7 @@ class _Drawing:
             length = min(length, self.plan.data_bytes)
             offset = 512 * rng.randint(0, (self.plan.data_bytes - length) // 512)
             self.operations.append(Corrupt(rng.choice(sorted(self.active)), offset, length))
+            self.parity_right = False
             return
         disks = self.active | self.spares
         if rng.random() < 0.25 and disks:
