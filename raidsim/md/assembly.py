@@ -127,7 +127,7 @@ def _place(assembly: Assembly, name: str, sb: SuperblockV1) -> None:
         assembly.faulty.append(name)
     elif sb.events + _EVENTS_MARGIN < freshest.events:
         # A spare has nothing to lose: it is written in full when it is needed.
-        (assembly.stale if role < MD_DISK_ROLE_MAX else assembly.spares).append(name)
+        (assembly.stale if sb.role < MD_DISK_ROLE_MAX else assembly.spares).append(name)
     elif role >= MD_DISK_ROLE_MAX:
         assembly.spares.append(name)
     elif role in assembly.slots.values():

@@ -4,9 +4,9 @@ import pytest
 from md_rig import Rig
 
 from raidsim.md.assembly import AssemblyError, analyse_members
-from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_FAULTY
+from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_FAULTY, MD_DISK_ROLE_SPARE
 
-FAULTY = MD_DISK_ROLE_FAULTY
+FAULTY, SPARE = MD_DISK_ROLE_FAULTY, MD_DISK_ROLE_SPARE
 
 
 def members(level=6, disks=5, **more):
@@ -50,6 +50,16 @@ def test_a_spare_may_be_far_behind():
     assembly = analyse_members(superblocks)
     assert assembly.spares == ["d5"]
     assert not assembly.stale
+
+
+def test_a_former_member_is_stale_even_when_the_others_have_forgotten_its_slot():
+    superblocks = members()
+    set_events(superblocks, d0=9, d1=9, d3=9, d4=9)
+    for name in ("d0", "d1", "d3", "d4"):
+        superblocks[name].dev_roles[2] = SPARE
+    assembly = analyse_members(superblocks)
+    assert assembly.stale == ["d2"]
+    assert not assembly.spares
 
 
 def test_a_recovering_member_has_its_slot_but_is_degraded():
