@@ -258,6 +258,12 @@ class _Drawing:
         return rng.randint(0, (size - length) // align) * align, length
 
     def _write(self) -> None:
+        if not self.parity_right:
+            # Read-modify-write keeps what is wrong and reconstruct-write heals it; md takes either,
+            # as the stripe cache and the timing of a large write have it.
+            self._repair()
+            self.parity_right = len(self.active) == self.plan.spec.raid_disks
+            return
         self.salt = (self.salt + 1) % _MAX_SALT
         self.operations.append(Write(*self._extent(), self.salt))
 
