@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-import socket
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,8 +86,8 @@ def new_superblocks(
         roles[slot] = slot
     complete = len(slots) == spec.raid_disks
     now = int(time.time())
-    set_uuid = secrets.token_bytes(16)
-    set_name = f"{socket.gethostname()}:{spec.name}".encode()[:_NAME_BYTES]
+    set_uuid = os.urandom(16)
+    set_name = f"{os.uname().nodename}:{spec.name}".encode()[:_NAME_BYTES]
     return {
         name: SuperblockV1(
             set_uuid=set_uuid,
@@ -105,7 +104,7 @@ def new_superblocks(
             bblog_offset=placements[name].bblog_offset,
             bblog_size=placements[name].bblog_size,
             dev_number=number,
-            device_uuid=secrets.token_bytes(16),
+            device_uuid=os.urandom(16),
             utime=now,
             resync_offset=MAX_SECTOR if spec.in_sync or not complete else 0,
             dev_roles=list(roles),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -54,26 +53,14 @@ def create_image(path: Path, size_bytes: int) -> None:
         raise kind(f"{path}: cannot be made: {error.strerror}") from error
 
 
-def find_member(disk: ImageDisk, name: str) -> SuperblockV1:
-    """A member's superblock, damaged or of another kind of array as it may be.
-
-    Raises:
-        NotAMemberError: there is none.
-    """
-    try:
-        return find_superblock(disk.read, disk.sectors)
-    except SuperblockError as error:
-        raise NotAMemberError(f"{name}: {error}") from error
-
-
 def load_member(disk: ImageDisk, name: str) -> SuperblockV1:
     """A member's superblock, fit to assemble.
 
     Raises:
         NotAMemberError: there is none, or it is damaged or makes no sense.
     """
-    sb = find_member(disk, name)
     try:
+        sb = find_superblock(disk.read, disk.sectors)
         validate_for_array(sb, disk.sectors)
     except SuperblockError as error:
         raise NotAMemberError(f"{name}: {error}") from error
@@ -133,7 +120,7 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
         cnt_corrected_read=0,
         devflags=0,
         dev_number=number,
-        device_uuid=secrets.token_bytes(16),
+        device_uuid=os.urandom(16),
         data_offset=placement.data_offset,
         data_size=placement.data_size,
         super_offset=placement.super_offset,

@@ -176,7 +176,8 @@ def _assemble(
 ) -> RunningArray:
     if not directory.images:
         raise UsageError("no images given; name the members")
-    machine = Machine(engines=directory.engines)
+    # What is only looked at computes nothing: there is no need to find and test a faster kernel.
+    machine = Machine(engines=directory.engines, kernel="numpy" if inspect else None)
     names = [str(image) for image in directory.images]
     readonly = directory.readonly or inspect
     disks = _open_all(names, readonly=readonly, lock=not inspect)

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raidsim.array.member import find_member
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import form_options
 from raidsim.disk import ImageDisk
 from raidsim.md.examine import examine_json, examine_lines
 from raidsim.md.examine_export import examine_brief_lines, examine_export_lines
+from raidsim.md.superblock import SuperblockError, find_superblock
 
 if TYPE_CHECKING:
     from raidsim.cli.parameters import Form
@@ -40,4 +40,7 @@ def command(images: tuple[str, ...], form: Form | None) -> None:
 def _examine(image: str) -> tuple[SuperblockV1, str, int]:
     """An image's superblock, sound or not, its name, and its size in sectors."""
     with closing(ImageDisk(image, readonly=True, lock=False)) as disk:
-        return find_member(disk, image), image, disk.sectors
+        try:
+            return find_superblock(disk.read, disk.sectors), image, disk.sectors
+        except SuperblockError as error:
+            raise SuperblockError(f"{image}: {error}") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import socket
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -166,7 +165,6 @@ def masked(text: str, *, events: bool) -> list[str]:
 @pytest.mark.parametrize("seed", range(4))
 def test_every_state_reads_as_under_md(seed, real_md, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename="(none)"))
-    monkeypatch.setattr(socket, "gethostname", lambda: "(none)")
     life = Life(seed)
     (tmp_path / "dev").mkdir()
     theirs = make_images(tmp_path / "theirs", len(life.disks), 6 * MIB)

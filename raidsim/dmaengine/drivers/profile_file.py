@@ -10,7 +10,6 @@ import re
 import tomllib
 from dataclasses import MISSING, Field, fields, replace
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +27,14 @@ from raidsim.dmaengine.errors import EngineProfileError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_SHIPPED = Path(__file__).with_name("profiles")
 _POWERS_OF_TWO = ("copy_align", "xor_align", "pq_align", "fill_align")
 _MAY_BE_ZERO = ("max_xor", "max_pq", "ring_slots_max", "threshold_slots", "descriptor_latency_ns")
 
 
 def profile_names() -> list[str]:
     """Return the names of the profiles that come with raidsim."""
-    files = resources.files("raidsim.dmaengine.drivers").joinpath("profiles").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    return sorted(file.stem for file in _SHIPPED.glob("*.toml"))
 
 
 def load_profile(name: str) -> EngineProfile:
@@ -77,8 +76,7 @@ def _shipped(name: str) -> EngineProfile:
             f"no engine profile {name!r}; choose from {', '.join(profile_names())},"
             f" or name a .toml file of your own"
         )
-    file = resources.files("raidsim.dmaengine.drivers").joinpath("profiles", f"{name}.toml")
-    return _engine_profile(name, tomllib.loads(file.read_text(encoding="utf-8")))
+    return _engine_profile(name, tomllib.loads((_SHIPPED / f"{name}.toml").read_text("utf-8")))
 
 
 def _own(path: str) -> EngineProfile:
