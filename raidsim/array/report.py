@@ -62,7 +62,7 @@ def detail_lines(snapshot: ArraySnapshot) -> list[str]:
 
 
 def _status_lines(sync: SyncSnapshot | None) -> list[str]:
-    if sync is None or sync.done_sectors is None:
+    if sync is None:
         return []
     return [f"{_STATUS_TITLES[sync.action]:>18} : {sync.per_mille // 10}% complete", ""]
 
@@ -113,7 +113,7 @@ def _mdstat_array(snapshot: ArraySnapshot) -> list[str]:
             f"      {size} level {snapshot.level}, {chunk}, algorithm {snapshot.layout}"
             f" [{snapshot.raid_disks}/{len(in_sync)}] [{slots}]"
         ),
-        *_mdstat_sync(snapshot.sync),
+        *_mdstat_sync(snapshot),
         "      ",
     ]
 
@@ -128,16 +128,25 @@ def _mdstat_member(member: MemberSnapshot) -> str:
     return f"{Path(member.path).name}[{member.number}]{flag}"
 
 
-def _mdstat_sync(sync: SyncSnapshot | None) -> list[str]:
-    if sync is None or not sync.told:
-        return []
-    if sync.done_sectors is None:
-        return [f"      \t{sync.action}=PENDING"]
+def _mdstat_sync(snapshot: ArraySnapshot) -> list[str]:
+    """What runs, or that a resync waits; Linux 6.1 does not tell of a recovery that waits."""
+    sync = snapshot.sync
+    if sync is None:
+        return ["      \tresync=PENDING"] if snapshot.resync_pending else []
     done = sync.per_mille // 50
     bar = f"{'=' * done}>{'.' * (20 - done)}"
     percent = f"{sync.per_mille // 10:3}.{sync.per_mille % 10}%"
     counts = f"{sync.done_sectors // 2}/{sync.total_sectors // 2}"
-    return [f"      [{bar}]  {sync.action} ={percent} ({counts})"]
+    return [f"      [{bar}]  {sync.action} ={percent} ({counts}){_mdstat_speed(sync)}"]
+
+
+def _mdstat_speed(sync: SyncSnapshot) -> str:
+    if sync.kib_per_second is None:
+        return ""
+    remaining_kib = (sync.total_sectors - sync.done_sectors) // 2
+    seconds = remaining_kib // max(1, sync.kib_per_second)
+    finish = f"{seconds // 60}.{seconds % 60 // 6}min"
+    return f" finish={finish} speed={sync.kib_per_second}K/sec"
 
 
 def detail_json(snapshot: ArraySnapshot) -> dict[str, object]:
@@ -167,8 +176,8 @@ def detail_json(snapshot: ArraySnapshot) -> dict[str, object]:
         "working_devices": len(snapshot.members) - snapshot.failed_devices,
         "failed_devices": snapshot.failed_devices,
         "spare_devices": snapshot.spare_devices,
-        "sync_action": None if sync is None else sync.action,
-        "sync_pending": sync is not None and sync.done_sectors is None,
+        "sync_action": snapshot.pending if sync is None else sync.action,
+        "sync_pending": snapshot.pending is not None,
         "members": [
             {
                 "path": member.path,

@@ -66,27 +66,24 @@ class MemberSnapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncSnapshot:
-    """A resync, recovery, check or repair that is under way, or waits.
+    """A resync, recovery, check or repair that is under way.
 
     Attributes:
         action: "resync", "recovery" or "check"; a repair counts as a resync.
-        done_sectors: sectors of each member dealt with; None while it waits to be run.
+        done_sectors: sectors of each member dealt with.
         total_sectors: where it ends.
+        kib_per_second: its speed on each member; None where no time passes.
     """
 
     action: str
-    done_sectors: int | None
+    done_sectors: int
     total_sectors: int
-
-    @property
-    def told(self) -> bool:
-        """The kernel tells of it: not of a recovery that waits (status_resync, md.c)."""
-        return self.done_sectors is not None or self.action == "resync"
+    kib_per_second: int | None = None
 
     @property
     def per_mille(self) -> int:
         """How far it has got, rounded as status_resync does (Linux drivers/md/md.c)."""
-        return ((self.done_sectors or 0) >> 10) * 1000 // ((self.total_sectors >> 10) + 1)
+        return (self.done_sectors >> 10) * 1000 // ((self.total_sectors >> 10) + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +102,8 @@ class ArraySnapshot:
         clean: no write is under way.
         readonly: it was assembled so.
         started: it can run; a dirty degraded array cannot unless forced.
-        sync: what runs or waits to be run, if anything.
+        sync: what runs, if anything.
+        resync_pending: parity still has to be made right, and nothing runs.
         members: the newest first, as md lists them.
     """
 
@@ -127,6 +125,7 @@ class ArraySnapshot:
     readonly: bool
     started: bool
     sync: SyncSnapshot | None
+    resync_pending: bool
     members: tuple[MemberSnapshot, ...]
 
     @property
@@ -165,8 +164,18 @@ class ArraySnapshot:
         return layout_name(self.level, self.layout)
 
     @property
+    def pending(self) -> str | None:
+        """What a rebuild would run first: "recovery", "resync", or None."""
+        if self.sync is not None or self.failed or not self.started:
+            return None
+        replacing = any(member.replacement for member in self.members)
+        if self.spare_devices and (self.degraded or replacing):
+            return "recovery"
+        return "resync" if self.resync_pending else None
+
+    @property
     def state(self) -> str:
-        """The words of mdadm's line on the state, the first after "clean" or "active" first."""
+        """The words of mdadm's line on the state."""
         words = ["clean" if self.clean and self.started else "active"]
         if self.failed:
             words.append("FAILED")
@@ -174,9 +183,10 @@ class ArraySnapshot:
             words.append("degraded")
         if not self.started:
             words.append("Not Started")
-        elif self.sync is not None and self.sync.told:
-            pending = " (PENDING)" if self.sync.done_sectors is None else ""
-            words.append(_STATE_WORDS[self.sync.action] + pending)
+        elif self.sync is not None:
+            words.append(_STATE_WORDS[self.sync.action])
+        elif self.resync_pending:
+            words.append("resyncing (PENDING)")
         return ", ".join(words)
 
 
@@ -208,6 +218,7 @@ def take_snapshot(array: Array) -> ArraySnapshot:
         readonly=array.directory.readonly,
         started=started,
         sync=_sync(mddev),
+        resync_pending=mddev.sync_thread is None and mddev.recovery_cp < MAX_SECTOR,
         members=tuple(_member(rdev, array.images[rdev]) for rdev in mddev.rdevs),
     )
 
@@ -225,16 +236,12 @@ def _member(rdev: Rdev, image: ImageDisk) -> MemberSnapshot:
 
 
 def _sync(mddev: Mddev) -> SyncSnapshot | None:
-    """The sync that runs, or the one that status_resync calls pending (Linux drivers/md/md.c)."""
     thread = mddev.sync_thread
-    if thread is not None:
-        return SyncSnapshot(
-            action=_KERNEL_WORDS[thread.action],
-            done_sectors=thread.sectors_done,
-            total_sectors=thread.end_sector,
-        )
-    if any(rdev.recovering and rdev.recovery_offset for rdev in mddev.rdevs):
-        return SyncSnapshot(action="recovery", done_sectors=None, total_sectors=mddev.dev_sectors)
-    if mddev.recovery_cp < MAX_SECTOR:
-        return SyncSnapshot(action="resync", done_sectors=None, total_sectors=mddev.dev_sectors)
-    return None
+    if thread is None:
+        return None
+    return SyncSnapshot(
+        action=_KERNEL_WORDS[thread.action],
+        done_sectors=thread.sectors_done,
+        total_sectors=thread.end_sector,
+        kib_per_second=thread.kib_per_second if mddev.machine.sim.timed else None,
+    )

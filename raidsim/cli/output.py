@@ -30,13 +30,9 @@ def print_lines(lines: Iterable[str]) -> None:
 
 def tell_pending(snapshot: ArraySnapshot) -> None:
     """Say what only a rebuild will do, since between commands nothing runs."""
-    if snapshot.degraded and snapshot.spare_devices:
-        action = "recovery"
-    elif snapshot.sync is not None:
-        action = snapshot.sync.action
-    else:
-        return
-    click.echo(f"{snapshot.path}: {action} is pending; `raidsim rebuild {snapshot.path}` runs it")
+    if snapshot.pending is not None:
+        path = snapshot.path
+        click.echo(f"{path}: {snapshot.pending} is pending; `raidsim rebuild {path}` runs it")
 
 
 def describe_end(report: SyncReport) -> str:

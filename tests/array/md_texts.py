@@ -15,14 +15,13 @@ ALL_TEXTS = sorted(path.stem for path in TEXTS.glob("*.txt"))
 def golden(name: str) -> tuple[list[str], list[str]]:
     """What the kernel and mdadm printed, without what only a real device has."""
     outputs = shown(name)
-    mdstat = re.sub(r" finish=\S+ speed=\S+", "", outputs["cat /proc/mdstat"])
     detail = re.sub(
         r"^( +\d+) +\d+ +\d+ ",
         r"\1       -        - ",
         outputs["mdadm --detail /dev/md0"],
         flags=re.MULTILINE,
     )
-    return mdstat.splitlines(), detail.splitlines()
+    return outputs["cat /proc/mdstat"].splitlines(), detail.splitlines()
 
 
 def shown(name: str) -> dict[str, str]:
@@ -82,16 +81,18 @@ def parse_snapshot(mdstat: list[str], detail: list[str]) -> ArraySnapshot:
         readonly="(read-only)" in mdstat[1],
         started=True,
         sync=_parse_sync(mdstat[3]),
+        resync_pending="PENDING" in mdstat[3],
         members=tuple(members),
     )
 
 
 def _parse_sync(line: str) -> SyncSnapshot | None:
-    if "PENDING" in line:
-        return SyncSnapshot(action="resync", done_sectors=None, total_sectors=0)
-    running = re.search(r"(\w+) = *[0-9.]+% \((\d+)/(\d+)\)", line)
+    running = re.search(
+        r"(\w+) = *[0-9.]+% \((\d+)/(\d+)\) finish=[0-9.]+min speed=(\d+)K/sec", line
+    )
     return running and SyncSnapshot(
         action=running[1],
         done_sectors=int(running[2]) * 2,
         total_sectors=int(running[3]) * 2,
+        kib_per_second=int(running[4]),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from md_texts import ALL_TEXTS, golden, parse_snapshot
 
 from raidsim.array import MISSING, Array, ArraySpec
 from raidsim.array.report import detail_json, detail_lines, mdstat_lines
-from raidsim.array.snapshot import take_snapshot
+from raidsim.array.snapshot import SyncSnapshot, take_snapshot
 from raidsim.md.layout import parse_layout
 from raidsim.md.spares import activate_spares
 
@@ -132,7 +133,7 @@ def test_first_sync_under_way_looks_as_under_md(name, level, members, spares, tm
     with _create(tmp_path, level, members, spares=spares) as array:
         array.rebuild(lambda *_: seen.append(take_snapshot(array)))
     early = next(snapshot for snapshot in seen if snapshot.sync is not None)
-    position = re.compile(r"\[=*>\.*\].*|\d+% complete")
+    position = re.compile(r"\[=*>\.*\].*|\d+% complete")  # and the speed: untimed there is none
     ours, theirs = mdstat_lines([early]), mdstat
     assert [position.sub("", line) for line in ours] == [position.sub("", x) for x in theirs]
     ours, theirs = _normal(detail_lines(early), tmp_path), _normal(detail, tmp_path)
@@ -218,3 +219,35 @@ def test_a_source_lost_during_a_recovery_is_a_failed_array(tmp_path):
         array.fail("2")
         assert array.mddev.broken
         assert take_snapshot(array).state.startswith("clean, FAILED")
+
+
+def test_pending_resync_is_told_also_where_a_recovery_comes_first(tmp_path):
+    with _create(tmp_path, 6, "abcdef", spares=1) as array:
+        array.fail("1")
+        snapshot = take_snapshot(array)
+        assert "      \tresync=PENDING" in mdstat_lines([snapshot])
+        assert snapshot.state == "clean, degraded, resyncing (PENDING)"
+        assert (detail_json(snapshot)["sync_action"], detail_json(snapshot)["sync_pending"]) == (
+            "recovery",
+            True,
+        )
+        assert [report.action for report in array.rebuild()] == ["recover", "resync"]
+
+
+def test_nothing_is_pending_where_it_can_not_be_run(tmp_path):
+    with _create(tmp_path, 5, "abcde", spares=1, in_sync=True) as array:
+        array.fail("1")
+        assert take_snapshot(array).pending == "recovery"
+        array.fail("2")
+        assert take_snapshot(array).pending is None
+
+
+def test_speed_and_end_are_told_where_time_passes():
+    snapshot = parse_snapshot(*golden("checking-raid6"))
+    sync = SyncSnapshot(
+        action="check", done_sectors=1 << 21, total_sectors=1 << 31, kib_per_second=1_000
+    )
+    line = mdstat_lines([replace(snapshot, sync=sync)])[3]
+    assert line.endswith("(1048576/1073741824) finish=17878.2min speed=1000K/sec")
+    untimed = replace(snapshot, sync=replace(sync, kib_per_second=None))
+    assert mdstat_lines([untimed])[3].endswith("(1048576/1073741824)")

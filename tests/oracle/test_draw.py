@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from draw import CHECK, MARK_CLEAN, NEVER_IDLE, READ_SUM, Draw, disk
 from members import assert_same_superblock, data_area, examined_by_mdadm, make_images, superblock
+from reports import SHOW, masked, report
 
 from raidsim.array import Array
 from raidsim.md.examine import examine_lines
@@ -33,6 +34,13 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def assembled_report(directory: Path, images: list[Path], without=()) -> list[str]:
+    """What is to be said of the array once it is assembled of some of its ``images``."""
+    members = [image for number, image in enumerate(images) if number not in without]
+    with Array.assemble(directory, members) as array:
+        return masked(report(array, images))
+
+
 def test_real_md_runs_what_raidsim_wrote(draw, real_md, tmp_path):
     spec = draw.spec
     images = make_images(tmp_path / "ours", spec.raid_disks, draw.image_bytes)
@@ -50,10 +58,13 @@ def test_real_md_runs_what_raidsim_wrote(draw, real_md, tmp_path):
     members = [disk(i) for i in range(spec.raid_disks)]
     survivors = [name for i, name in enumerate(members) if i not in draw.failures]
 
+    expected = assembled_report(tmp_path / "healthy", healthy)
     run = real_md.run(
         healthy,
         f"""
+        {SHOW}
         mdadm --assemble /dev/md0 {" ".join(members)}
+        show assembled
         section healthy
         {READ_SUM}
         section mismatches
@@ -63,21 +74,26 @@ def test_real_md_runs_what_raidsim_wrote(draw, real_md, tmp_path):
         {READ_SUM}
         """,
     )
+    assert masked(run.sections["assembled"]) == expected
     written = draw.expected((first, draw.writes))
     assert run.sections["healthy"].split()[0] == digest(written)
     assert run.sections["mismatches"].split() == ["0"]
     assert run.sections["degraded"].split()[-2] == digest(written)
 
+    expected = assembled_report(tmp_path / "degraded", images, without=draw.failures)
     run = real_md.run(
         images,
         f"""
+        {SHOW}
         mdadm --assemble --run /dev/md0 {" ".join(survivors)}
+        show assembled
         section sum
         {READ_SUM}
         section mismatches
         {CHECK}
         """,
     )
+    assert masked(run.sections["assembled"]) == expected
     written = draw.expected((first, draw.writes), (second, draw.degraded_writes))
     assert run.sections["sum"].split()[0] == digest(written)
     assert run.sections["mismatches"].split() == ["0"]

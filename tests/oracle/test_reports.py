@@ -4,31 +4,21 @@ from __future__ import annotations
 
 import os
 import random
-import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from draw import MARK_CLEAN, NEVER_IDLE, disk
 from members import make_images
+from reports import SHOW, masked, report
 
 from raidsim.array import Array, ArraySpec
-from raidsim.array.detail_export import detail_brief_line, detail_export_lines
-from raidsim.array.report import detail_lines, mdstat_lines
-from raidsim.array.snapshot import take_snapshot
 from raidsim.md.layout import layout_name
 
 MIB = 1 << 20
 SYNC_MAX = 4096
 FUNCTIONS = f"""
-show() {{
-    section "$1"
-    cat /proc/mdstat
-    mdadm --detail /dev/md0
-    mdadm --detail --export /dev/md0
-    mdadm --detail --brief /dev/md0
-    section between
-}}
+{SHOW}
 begin() {{ echo $1 > /sys/block/md0/md/sync_action; }}
 fail() {{ mdadm --fail /dev/md0 $1 || true; sleep 0.5; }}
 idle() {{
@@ -44,16 +34,6 @@ sync() {{
     idle
 }}
 """
-# What differs from run to run.
-MASKS = (
-    (re.compile(r" finish=\S+ speed=\S+"), ""),
-    (re.compile(r"\[[=>.]{21}\]( +\w+ =) +[0-9.]+% \(\d+/"), r"BAR\1 PERCENT (DONE/"),
-    (re.compile(r"\d+% complete"), "PERCENT complete"),
-    (re.compile(r"\w{8}(:\w{8}){3}"), "UUID"),
-    (re.compile(r"(Creation|Update) Time : .*"), r"\1 Time : TIME"),
-    (re.compile(r"^( +\d+) +[-\d]+ +[-\d]+ ", re.MULTILINE), r"\1 MAJOR MINOR "),
-)
-EVENTS = re.compile(r"Events : \d+")
 
 
 class Life:
@@ -145,23 +125,6 @@ class Life:
             show(f"failing-{victim}", array)
 
 
-def report(array: Array) -> str:
-    snapshot = take_snapshot(array)
-    lines = [*mdstat_lines([snapshot]), *detail_lines(snapshot), *detail_export_lines(snapshot)]
-    return "\n".join([*lines, detail_brief_line(snapshot)])
-
-
-def masked(text: str, *, events: bool) -> list[str]:
-    """The lines of a report, those on devices sorted, without what differs from run to run."""
-    for pattern, replacement in MASKS:
-        text = pattern.sub(replacement, text)
-    if not events:
-        text = EVENTS.sub("Events : COUNT", text)
-    lines = text.rstrip().splitlines()
-    devices = [line for line in lines if line.startswith("MD_DEVICE_")]
-    return [line for line in lines if line not in devices] + sorted(devices)
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_every_state_reads_as_under_md(seed, real_md, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(nodename="(none)"))
@@ -177,7 +140,7 @@ def test_every_state_reads_as_under_md(seed, real_md, tmp_path, monkeypatch):
     shown: dict[str, str] = {}
 
     def show(name: str, array: Array) -> None:
-        shown.setdefault(name, report(array).replace(f"{tmp_path}/", "/"))
+        shown.setdefault(name, report(array, ours))
 
     directory = tmp_path / "dev" / "md0"
     with Array.create(directory, life.spec, ours) as array:
