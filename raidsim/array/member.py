@@ -12,6 +12,7 @@ import numpy as np
 from raidsim.disk import WRITE, DiskRequest, ImageError, ImageFullError
 from raidsim.disk.sanitized import SanitizedDisk
 from raidsim.errors import UsageError
+from raidsim.md.badblocks import BadBlocks
 from raidsim.md.placement import place_member
 from raidsim.md.superblock import (
     MAX_SECTOR,
@@ -57,11 +58,12 @@ def load_member(disk: ImageDisk, name: str) -> SuperblockV1:
     """A member's superblock, fit to assemble.
 
     Raises:
-        NotAMemberError: there is none, or it is damaged or makes no sense.
+        NotAMemberError: there is none, or it or its bad block log is damaged or makes no sense.
     """
     try:
         sb = find_superblock(disk.read, disk.sectors)
         validate_for_array(sb, disk.sectors)
+        BadBlocks.load(sb)
     except SuperblockError as error:
         raise NotAMemberError(f"{name}: {error}") from error
     return sb
@@ -126,6 +128,7 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
         super_offset=placement.super_offset,
         bblog_offset=placement.bblog_offset,
         bblog_size=placement.bblog_size,
+        bblog=b"",
         dev_roles=list(array.dev_roles),
     )
 

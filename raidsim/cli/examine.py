@@ -10,22 +10,29 @@ import click
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import form_options
 from raidsim.disk import ImageDisk
+from raidsim.errors import UsageError
+from raidsim.md.badblocks import examine_badblocks_json, examine_badblocks_lines
 from raidsim.md.examine import examine_json, examine_lines
 from raidsim.md.examine_export import examine_brief_lines, examine_export_lines
 from raidsim.md.superblock import SuperblockError, find_superblock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from raidsim.cli.parameters import Form
     from raidsim.md.superblock import SuperblockV1
 
 
 @click.command("examine")
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.option("--badblocks", is_flag=True, help="Show the members' lists of bad blocks instead.")
 @form_options
-def command(images: tuple[str, ...], form: Form | None) -> None:
+def command(images: tuple[str, ...], badblocks: bool, form: Form | None) -> None:
     """Show members' superblocks, as mdadm --examine does."""
     members = map(_examine, images)
-    if form == "json":
+    if badblocks:
+        _show_badblocks(members, form)
+    elif form == "json":
         print_json([examine_json(*member) for member in members])
     elif form == "brief":
         print_lines(examine_brief_lines(sb for sb, _, _ in members))
@@ -35,6 +42,16 @@ def command(images: tuple[str, ...], form: Form | None) -> None:
     else:
         for member in members:
             print_lines(examine_lines(*member))
+
+
+def _show_badblocks(members: Iterable[tuple[SuperblockV1, str, int]], form: Form | None) -> None:
+    if form == "json":
+        print_json([examine_badblocks_json(sb, name) for sb, name, _ in members])
+    elif form is None:
+        for sb, name, _ in members:
+            print_lines(examine_badblocks_lines(sb, name))
+    else:
+        raise UsageError(f"--badblocks has no --{form} form; take it alone or with --json")
 
 
 def _examine(image: str) -> tuple[SuperblockV1, str, int]:

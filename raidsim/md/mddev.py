@@ -65,6 +65,7 @@ class Mddev:
             notes each mismatch.
         sync_thread: the resync, recovery, check or repair under way.
         sync_requested, sync_check, sync_recover: what kind it is (``MD_RECOVERY_*``).
+        recovery_disabled: a recovery had to give up; none is begun before a member is added.
     """
 
     def __init__(
@@ -97,6 +98,7 @@ class Mddev:
         self.mismatch_log: MismatchLog | None = None
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
+        self.recovery_disabled = False
         self.personality = Raid5(self, machine, geometry, stripe_cache_size)
         self.personality.conf.refresh_members()
 
@@ -169,6 +171,34 @@ class Mddev:
         self._sb_update.flags |= MD_SB_CHANGE_DEVS
         if not self.broken:  # else md_error wakes nobody: the next to come writes it down
             self.machine.sim.call_soon(self.check_recovery)
+
+    def set_bad_blocks(self, rdev: Rdev, sector: int, sectors: int) -> bool:
+        """Take down that a member does not hold what it should (rdev_set_badblocks).
+
+        No stripe is handled before the member's log and all superblocks are written.
+
+        Args:
+            rdev: the member.
+            sector: the first bad sector, from the start of the member's data.
+            sectors: how many.
+
+        Returns:
+            Whether the member's log had room for it.
+        """
+        recorded = rdev.bad_blocks.set(rdev.data_offset + sector, sectors)
+        if recorded:
+            self.personality.conf.refresh_members()
+            self._sb_update.flags |= MD_SB_CHANGE_CLEAN
+            self.machine.sim.call_soon(self.check_recovery)
+        return recorded
+
+    def clear_bad_blocks(self, rdev: Rdev, sector: int, sectors: int) -> None:
+        """Take down that bad blocks were written after all (rdev_clear_badblocks).
+
+        The log learns of it when superblocks are next written for another reason.
+        """
+        rdev.bad_blocks.clear(rdev.data_offset + sector, sectors)
+        self.personality.conf.refresh_members()
 
     def idle(self) -> None:
         """Mark the array clean, as md does once no write came for a while (safe mode).

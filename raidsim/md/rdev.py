@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.md.badblocks import BadBlocks
 from raidsim.md.superblock import (
     MAX_SECTOR,
     MD_DISK_ROLE_FAULTY,
@@ -31,9 +32,15 @@ class Rdev:
         data_offset: first sector of its data.
         read_errors: consecutive read errors, reset by any successful read.
         corrected_errors: sectors cured by rewriting them.
+        bad_blocks: what it does not hold although it should.
+        write_error_seen: a write to it failed, so that its bad blocks are not tried again.
+
+    Raises:
+        SuperblockError: its bad block log is damaged.
     """
 
     __slots__ = (
+        "bad_blocks",
         "corrected_errors",
         "data_offset",
         "desc_nr",
@@ -44,6 +51,7 @@ class Rdev:
         "read_errors",
         "recovery_offset",
         "superblock",
+        "write_error_seen",
     )
 
     def __init__(self, disk: Disk, superblock: SuperblockV1) -> None:
@@ -57,6 +65,8 @@ class Rdev:
         self.data_offset = superblock.data_offset
         self.read_errors = 0
         self.corrected_errors = superblock.cnt_corrected_read
+        self.bad_blocks = BadBlocks.load(superblock)
+        self.write_error_seen = False
 
     @property
     def name(self) -> str:
@@ -74,6 +84,15 @@ class Rdev:
         if self.faulty:
             return MD_DISK_ROLE_FAULTY
         return self.raid_disk if self.raid_disk >= 0 else MD_DISK_ROLE_SPARE
+
+    def has_bad_blocks(self, sector: int, sectors: int) -> bool:
+        """Whether any of ``sectors`` sectors is bad (is_badblock, Linux drivers/md/md.h).
+
+        Args:
+            sector: the first of them, from the start of the member's data.
+            sectors: how many.
+        """
+        return self.bad_blocks.overlap(self.data_offset + sector, sectors)
 
     def take_slot(self, raid_disk: int, recovery_offset: int) -> None:
         """Become the member of slot ``raid_disk``, in sync below ``recovery_offset``."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 def add_spare(mddev: Mddev, rdev: Rdev) -> None:
     """Take a new member on as a spare."""
     mddev.rdevs.insert(0, rdev)
+    mddev.recovery_disabled = False
     _change_devices(mddev)
 
 
@@ -27,12 +28,17 @@ def remove_member(mddev: Mddev, rdev: Rdev) -> None:
 def remove_and_add_spares(mddev: Mddev) -> bool:
     """Take the slots of failed members from them, for spares that wait; tell if any had one.
 
-    While something is synced they keep their slots: it ends first.
+    While something is synced they keep their slots: it ends first. A member whose recovery had to
+    give up becomes a spare again.
     """
-    failed = [rdev for rdev in mddev.rdevs if rdev.faulty and rdev.raid_disk >= 0]
-    if not failed or mddev.sync_thread is not None:
+    leaving = [
+        rdev
+        for rdev in mddev.rdevs
+        if rdev.raid_disk >= 0 and (rdev.faulty or (mddev.recovery_disabled and rdev.recovering))
+    ]
+    if not leaving or mddev.sync_thread is not None:
         return False
-    for rdev in failed:
+    for rdev in leaving:
         rdev.raid_disk = -1
     _fill_slots(mddev)
     _change_devices(mddev)
@@ -48,6 +54,8 @@ def activate_spares(mddev: Mddev) -> bool:
 
 
 def _fill_slots(mddev: Mddev) -> bool:
+    if mddev.recovery_disabled:
+        return False
     taken = {rdev.raid_disk for rdev in mddev.rdevs}
     free = [slot for slot in range(mddev.geometry.raid_disks) if slot not in taken]
     spares = [rdev for rdev in mddev.rdevs if rdev.raid_disk < 0 and not rdev.faulty]

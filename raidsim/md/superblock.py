@@ -43,12 +43,11 @@ MD_FEATURE_PPL: Final = 1024
 MD_FEATURE_MULTIPLE_PPLS: Final = 2048
 MD_FEATURE_RAID0_LAYOUT: Final = 4096
 
-SUPPORTED_FEATURES: Final = MD_FEATURE_RECOVERY_OFFSET
+SUPPORTED_FEATURES: Final = MD_FEATURE_RECOVERY_OFFSET | MD_FEATURE_BAD_BLOCKS
 
 _UNSUPPORTED: Final = {
     MD_FEATURE_BITMAP_OFFSET: "a write-intent bitmap",
     MD_FEATURE_RESHAPE_ACTIVE: "a reshape under way",
-    MD_FEATURE_BAD_BLOCKS: "a bad block list",
     MD_FEATURE_REPLACEMENT: "a replacement under way",
     MD_FEATURE_RESHAPE_BACKWARDS: "a backward reshape",
     MD_FEATURE_NEW_OFFSET: "a moving data offset",
@@ -131,6 +130,8 @@ class SuperblockV1:
             MD_DISK_ROLE_SPARE (also where there is no device), _FAULTY and _JOURNAL.
         bitmap_super: The 512 bytes where `bitmap_offset` points, when `find_superblock` has read
             them. Not part of the superblock.
+        bblog: The bad block log, when there are bad blocks and `find_superblock` has read it. Not
+            part of the superblock.
     """
 
     # The array: the same on every member.
@@ -172,6 +173,7 @@ class SuperblockV1:
     dev_roles: list[int]
 
     bitmap_super: bytes = field(default=b"", repr=False, compare=False)
+    bblog: bytes = field(default=b"", repr=False, compare=False)
 
     @classmethod
     def from_bytes(cls, block: bytes) -> SuperblockV1:
@@ -281,6 +283,10 @@ def find_superblock(
     bitmap_sector = newest.super_offset + newest.bitmap_offset
     if newest.feature_map & MD_FEATURE_BITMAP_OFFSET and 0 <= bitmap_sector < device_sectors:
         newest.bitmap_super = read(bitmap_sector, 512)
+    if newest.feature_map & MD_FEATURE_BAD_BLOCKS:
+        bblog_sector = newest.super_offset + newest.bblog_offset
+        if 0 <= bblog_sector <= device_sectors - newest.bblog_size:
+            newest.bblog = read(bblog_sector, newest.bblog_size * 512)
     return newest
 
 

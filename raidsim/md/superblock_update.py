@@ -7,10 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raidsim.disk import FLUSH, WRITE, DiskRequest
-from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_SPARE, MD_FEATURE_RECOVERY_OFFSET
+from raidsim.md.superblock import (
+    MAX_SECTOR,
+    MD_DISK_ROLE_SPARE,
+    MD_FEATURE_BAD_BLOCKS,
+    MD_FEATURE_RECOVERY_OFFSET,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
     from raidsim.md.mddev import Mddev
     from raidsim.md.rdev import Rdev
@@ -102,27 +109,36 @@ class SuperblockUpdate:
         mddev.personality.conf.refresh_members()
 
     def _write_super(self, rdev: Rdev) -> None:
-        raw = np.frombuffer(bytearray(rdev.superblock.to_bytes()), np.uint8)
+        sb = rdev.superblock
 
-        def end_flush(flush: DiskRequest) -> None:
-            if flush.status:
-                end_write(flush)
-                return
-            write = DiskRequest(WRITE, rdev.superblock.super_offset, raw, end_write, fua=True)
-            rdev.disk.submit(write)
-
-        def end_write(request: DiskRequest) -> None:
-            if request.status:
+        def go_on(done: DiskRequest) -> None:
+            if done.status:
                 self._mddev.error(rdev)
+            elif steps:
+                rdev.disk.submit(steps.pop())
+                return
             self._end_write()
 
         # What the superblock vouches for must be on the member before it.
-        rdev.disk.submit(DiskRequest(FLUSH, 0, None, end_flush))
+        steps = [
+            DiskRequest(WRITE, sb.super_offset, _buffer(sb.to_bytes()), go_on, fua=True),
+            DiskRequest(FLUSH, 0, None, go_on),
+        ]
+        bad_blocks = rdev.bad_blocks
+        if bad_blocks and bad_blocks.changed:
+            bad_blocks.changed = False
+            log = _buffer(bad_blocks.to_log(sb.bblog_size * 512))
+            steps.append(DiskRequest(WRITE, sb.super_offset + sb.bblog_offset, log, go_on))
+        rdev.disk.submit(steps.pop())
 
     def _end_write(self) -> None:
         self._writes_pending -= 1
         if not self._writes_pending:
             self._mddev.check_recovery()
+
+
+def _buffer(raw: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(bytearray(raw), np.uint8)
 
 
 def _sync_super(mddev: Mddev, rdev: Rdev) -> None:
@@ -137,6 +153,8 @@ def _sync_super(mddev: Mddev, rdev: Rdev) -> None:
     if rdev.recovering:
         sb.feature_map |= MD_FEATURE_RECOVERY_OFFSET
         sb.recovery_offset = rdev.recovery_offset
+    if rdev.bad_blocks:
+        sb.feature_map |= MD_FEATURE_BAD_BLOCKS
     roles = [MD_DISK_ROLE_SPARE] * sb.max_dev
     for other in mddev.rdevs:
         roles[other.desc_nr] = other.role

@@ -7,17 +7,24 @@ import numpy as np
 
 from raidsim import Machine
 from raidsim.disk import FLUSH, READ, WRITE
+from raidsim.md.badblocks import log_entries
 from raidsim.md.bio import Bio
 from raidsim.md.layout import Geometry, parse_layout
 from raidsim.md.mddev import Mddev
 from raidsim.md.rdev import Rdev
 from raidsim.md.spares import activate_spares
-from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_SPARE, SuperblockV1
+from raidsim.md.superblock import (
+    MAX_SECTOR,
+    MD_DISK_ROLE_SPARE,
+    MD_FEATURE_BAD_BLOCKS,
+    SuperblockV1,
+)
 from raidsim.md.sync import SyncThread
 from raidsim.raid6.tables import gfexp, gfmul
 
 EIO = 5
 DATA_OFFSET = 8
+LOG_SECTORS = 8
 UNIT = 4096
 
 
@@ -37,6 +44,7 @@ class MemoryDisk:
     Attributes:
         bad: sectors that cannot be read until they are written.
         lost: sectors that cannot be read, ever.
+        unwritable: sectors that cannot be written, ever.
         refuses_writes: every write fails.
         held: with a list here, requests wait in it until ``Rig.let_go``.
     """
@@ -50,6 +58,7 @@ class MemoryDisk:
         self.log = log
         self.bad = set()
         self.lost = set()
+        self.unwritable = set()
         self.refuses_writes = False
         self.held = None
         self._random = machine.sim.random(self.name)
@@ -76,7 +85,7 @@ class MemoryDisk:
                     request.status = EIO
                 else:
                     request.buffer[:] = window
-            elif self.refuses_writes:
+            elif self.refuses_writes or touched & self.unwritable:
                 request.status = EIO
             else:
                 window[:] = request.buffer
@@ -92,6 +101,8 @@ class MemoryDisk:
         name = "read" if request.operation == READ else "write"
         if request.sector < DATA_OFFSET:
             name = "super"
+        elif request.sector >= self.sectors - LOG_SECTORS:
+            name = "log"
         return Access(
             self.number,
             name,
@@ -111,6 +122,7 @@ class Rig:
         recovering: slot to recovery_offset, of members in sync only in part.
         resync_offset: as in the superblocks.
         parity: make parity right; else all parity blocks are random.
+        bblog: give the members a bad block log, behind their data.
     """
 
     def __init__(
@@ -126,6 +138,7 @@ class Rig:
         recovering=(),
         resync_offset=MAX_SECTOR,
         parity=True,
+        bblog=False,
         machine=None,
         cache=256,
         readonly=False,
@@ -137,7 +150,9 @@ class Rig:
         self.member_sectors = rows * chunk_kib * 2
         self.log = []
         self.disks = [
-            MemoryDisk(self.machine, number, DATA_OFFSET + self.member_sectors, self.log)
+            MemoryDisk(
+                self.machine, number, DATA_OFFSET + self.member_sectors + LOG_SECTORS, self.log
+            )
             for number in range(disks + spares)
         ]
         self.model = np.random.default_rng(seed).integers(
@@ -145,6 +160,7 @@ class Rig:
         )
         self._lay_out(parity=parity, seed=seed)
         self.recovering = dict(recovering)
+        self.bblog = bblog
         self.mddev = self._start(set(missing), resync_offset, cache, readonly=readonly)
 
     def _lay_out(self, *, parity, seed):
@@ -183,6 +199,8 @@ class Rig:
                 dev_number=number,
                 device_uuid=bytes([number]) * 16,
                 resync_offset=resync_offset,
+                bblog_size=LOG_SECTORS if self.bblog else 0,
+                bblog_offset=DATA_OFFSET + self.member_sectors if self.bblog else 0,
                 dev_roles=list(roles),
             )
             raw = sb.to_bytes()
@@ -204,7 +222,7 @@ class Rig:
     # -- what the members hold ------------------------------------------------------------------
 
     def data(self, slot):
-        return self.disks[slot].image[DATA_OFFSET * 512 :]
+        return self.disks[slot].image[DATA_OFFSET * 512 :][: self.member_sectors * 512]
 
     def chunk(self, slot, sector):
         start = (DATA_OFFSET + sector) * 512
@@ -256,6 +274,13 @@ class Rig:
     def stored(self, number):
         """The superblock on a disk."""
         return SuperblockV1.from_bytes(self.disks[number].image[:4096].tobytes())
+
+    def stored_bad_blocks(self, number):
+        """(first sector of the member's data, length) of what a disk's log lists."""
+        if not self.stored(number).feature_map & MD_FEATURE_BAD_BLOCKS:
+            return []
+        log = self.disks[number].image[-LOG_SECTORS * 512 :].tobytes()
+        return [(sector - DATA_OFFSET, sectors) for sector, sectors in log_entries(log)]
 
     # -- doing things ---------------------------------------------------------------------------
 

@@ -152,9 +152,9 @@ def test_unsupported_features_are_named_and_unknown_bits_numbered():
     ]
 
 
-def test_every_known_feature_but_recovery_offset_is_refused():
+def test_every_feature_but_recovery_offset_and_bad_blocks_is_refused():
     for bit in range(32):
-        assert len(unsupported_features(1 << bit)) == (bit != 1)
+        assert len(unsupported_features(1 << bit)) == (bit not in {1, 3})
 
 
 # What is not a superblock at all.

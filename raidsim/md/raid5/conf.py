@@ -9,7 +9,7 @@ import numpy as np
 from raidsim.async_tx import AsyncSubmitCtl
 from raidsim.md.raid5.row_plan import RowPlan
 from raidsim.md.raid5.stripe_cache import StripeCache
-from raidsim.md.raid5.stripe_head import UNIT_BYTES, UNIT_SECTORS
+from raidsim.md.raid5.stripe_head import UNIT_BYTES, UNIT_SECTORS, members
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,7 @@ class R5Conf:
         all_mask: a bit for every slot.
         in_sync_mask: slots whose member is wholly in sync.
         recovering: (bit, recovery_offset) of members that are so only in part.
+        bad_blocks_mask: slots whose member has bad blocks somewhere.
         rmw_level: which of the two ways to write is preferred.
         cache: the stripe cache.
         submit: the one submit control all chains use, since one thread issues them.
@@ -67,6 +68,7 @@ class R5Conf:
         self.disks: list[Rdev | None] = [None] * self.raid_disks
         self.in_sync_mask = 0
         self.recovering: list[tuple[int, int]] = []
+        self.bad_blocks_mask = 0
         self.rmw_level = ENABLE_RMW
         max_units = min(MAX_STRIPE_UNITS, geometry.chunk_sectors // UNIT_SECTORS)
         self.cache = StripeCache(self.raid_disks, stripe_cache_size, max_units, end_io, wake)
@@ -82,6 +84,7 @@ class R5Conf:
         self.disks = [None] * self.raid_disks
         self.in_sync_mask = 0
         self.recovering = []
+        self.bad_blocks_mask = 0
         for rdev in self.mddev.rdevs:
             if rdev.raid_disk < 0 or rdev.faulty:
                 continue
@@ -91,6 +94,8 @@ class R5Conf:
                 self.in_sync_mask |= bit
             else:
                 self.recovering.append((bit, rdev.recovery_offset))
+            if rdev.bad_blocks:
+                self.bad_blocks_mask |= bit
 
     def insync_mask(self, end_sector: int) -> int:
         """The slots that hold what they should up to ``end_sector``."""
@@ -99,6 +104,14 @@ class R5Conf:
             if end_sector <= recovery_offset:
                 mask |= bit
         return mask
+
+    def bad_members(self, sector: int, sectors: int) -> dict[int, Rdev]:
+        """The members, by slot, with a bad block among these sectors of their data."""
+        return {
+            member: rdev
+            for member in members(self.bad_blocks_mask)
+            if (rdev := self.disks[member]) is not None and rdev.has_bad_blocks(sector, sectors)
+        }
 
     @property
     def degraded(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.md.raid5.dirtying import handle_stripe_dirtying
-from raidsim.md.raid5.failed import handle_failed_stripe, handle_failed_sync
+from raidsim.md.raid5.failed import handle_bad_blocks, handle_failed_stripe, handle_failed_sync
 from raidsim.md.raid5.fill import handle_stripe_fill
 from raidsim.md.raid5.io import ops_run_io
 from raidsim.md.raid5.ops import raid_run_ops
@@ -41,8 +41,13 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
     The caller holds the only reference: nothing of the stripe is in flight.
     """
     sh.state &= ~STRIPE_HANDLE
-    if sh.state & STRIPE_SPLIT:
+    if sh.state & STRIPE_SPLIT or (
+        conf.bad_blocks_mask and sh.units > 1 and conf.bad_members(sh.sector, sh.sectors)
+    ):
         split_stripe(conf, sh)
+        return
+    if sh.write_error | sh.made_good:
+        handle_bad_blocks(conf, sh)
         return
     if sh.state & STRIPE_SYNC_REQUESTED:
         sh.state &= ~(STRIPE_SYNC_REQUESTED | STRIPE_INSYNC)
@@ -94,7 +99,7 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
             sh.state &= ~STRIPE_SYNCING
             conf.mddev.done_sync(sh.sectors, ok=True)
             conf.cache.wake_waiters(sh)
-    if sh.read_error and s.failed <= conf.max_degraded:
+    if sh.read_error and s.failed <= conf.max_degraded and not conf.mddev.readonly:
         _rewrite_read_errors(sh, s)
 
     if s.ops_request:

@@ -31,6 +31,7 @@ def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
     writes = sh.wantwrite
     pending = writes | sh.wantread
     sh.wantwrite = sh.wantread = 0
+    skipped = _not_worth_trying(conf, sh) & writes if writes & conf.bad_blocks_mask else 0
     requests = sh.slab.requests
     disks = conf.disks
     while pending:
@@ -38,7 +39,7 @@ def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
         bit = 1 << member
         pending ^= bit
         rdev = disks[member]
-        if rdev is None:
+        if rdev is None or skipped & bit:
             if writes & bit:
                 sh.state |= STRIPE_DEGRADED
             sh.locked &= ~bit
@@ -53,6 +54,15 @@ def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
         rdev.disk.submit(request)
 
 
+def _not_worth_trying(conf: R5Conf, sh: StripeHead) -> int:
+    """The members that have a bad block here and refused a write before."""
+    mask = 0
+    for member, rdev in conf.bad_members(sh.sector, sh.sectors).items():
+        if rdev.write_error_seen:
+            mask |= 1 << member
+    return mask
+
+
 def end_request(conf: R5Conf, request: DiskRequest) -> None:
     """Note how an access ended and give its reference back."""
     sh: StripeHead = request.owner
@@ -61,9 +71,12 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
     sh.locked &= ~bit
     sh.state |= STRIPE_HANDLE
     if request.operation == WRITE:
-        sh.wantfua &= ~bit
         if request.status:
-            _write_failed(conf, member)
+            _write_failed(conf, sh, member)
+        else:
+            sh.wantfua &= ~bit
+            if conf.bad_blocks_mask & bit:
+                _write_over_bad_block(conf, sh, member)
     elif request.status:
         _read_failed(conf, sh, member)
     else:
@@ -72,8 +85,8 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
         if rdev is not None:
             rdev.read_errors = 0
             if sh.read_error & bit:
-                _log.info("%s: read error corrected (%d sectors at %d)",
-                          rdev.name, sh.sectors, sh.sector)  # fmt: skip
+                _log.info("read error corrected (%d sectors at %d on %s)",
+                          sh.sectors, sh.sector + rdev.data_offset, rdev.name)  # fmt: skip
                 rdev.corrected_errors += sh.sectors
         sh.read_error &= ~bit
         sh.rewrite &= ~bit
@@ -81,10 +94,27 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
     conf.cache.release_stripe(sh)
 
 
-def _write_failed(conf: R5Conf, member: int) -> None:
+def _write_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:
+    """Let the stripe take down a bad block, once it is known which of its units it is."""
+    bit = 1 << member
+    sh.write_error |= bit
+    if sh.units > 1:
+        sh.state |= STRIPE_SPLIT
+        return
+    sh.wantfua &= ~bit
+    sh.state |= STRIPE_DEGRADED
     rdev = conf.disks[member]
     if rdev is not None:
-        conf.mddev.error(rdev)  # there is no bad block list to remember the block in
+        rdev.write_error_seen = True
+
+
+def _write_over_bad_block(conf: R5Conf, sh: StripeHead, member: int) -> None:
+    bit = 1 << member
+    rdev = conf.disks[member]
+    if rdev is not None and rdev.has_bad_blocks(sh.sector, sh.sectors):
+        sh.made_good |= bit
+        if sh.read_error & bit:
+            sh.rewrite |= bit  # it is as good as rewritten, and will be read back
 
 
 def _read_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:
@@ -101,13 +131,15 @@ def _read_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:
         sh.state |= STRIPE_SPLIT  # which of the units it is will show when each is read alone
         return
     rdev.read_errors += 1
-    retry, last_resort = _judge(conf, sh, bit, rdev)
-    if last_resort and rdev.in_sync and not sh.read_no_merge & bit:
+    retry, set_bad = _judge(conf, sh, bit, rdev)
+    set_bad = set_bad and rdev.in_sync
+    if set_bad and not sh.read_no_merge & bit:
         retry = True
     if not retry:
         sh.read_error &= ~bit
         sh.rewrite &= ~bit
-        conf.mddev.error(rdev)
+        if not (set_bad and conf.mddev.set_bad_blocks(rdev, sh.sector, sh.sectors)):
+            conf.mddev.error(rdev)
     elif (conf.raid6 and bit == sh.plan.p_bit) or sh.read_no_merge & bit:
         sh.read_error |= bit
         sh.read_no_merge &= ~bit
@@ -116,14 +148,15 @@ def _read_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:
 
 
 def _judge(conf: R5Conf, sh: StripeHead, bit: int, rdev: Rdev) -> tuple[bool, bool]:
-    """Whether to go on with the member; if not, whether one more attempt is due all the same."""
+    """Whether to read or rewrite the block again; if not, whether it is bad, or the member is."""
+    sector = sh.sector + rdev.data_offset
     if conf.degraded >= conf.max_degraded:
-        _log.warning("%s: read error not correctable (sector %d)", rdev.name, sh.sector)
+        _log.warning("read error not correctable (sector %d on %s)", sector, rdev.name)
         return False, True
     if sh.rewrite & bit:
-        _log.warning("%s: read error NOT corrected!! (sector %d)", rdev.name, sh.sector)
+        _log.warning("read error NOT corrected!! (sector %d on %s)", sector, rdev.name)
         return False, True
     if rdev.read_errors > conf.cache.capacity_units:
-        _log.warning("%s: too many read errors, failing device", rdev.name)
+        _log.warning("Too many read errors, failing device %s", rdev.name)
         return False, False
     return True, False

@@ -151,7 +151,8 @@ def _borders(chunks: list[tuple[int, int, int]], max_bytes: int) -> Iterator[tup
 def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
     """Read straight from the members into the bio, past the stripe cache.
 
-    A chunk whose member is not in sync there, or cannot be read, goes through the stripes.
+    A chunk whose member is not in sync there, has bad blocks there, or cannot be read, goes
+    through the stripes.
     """
     chunk_sectors = conf.chunk_sectors
     geometry = conf.geometry
@@ -165,7 +166,11 @@ def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
         bio.remaining += 1
         start = (sector - bio.sector) * 512
         length = (next_sector - sector) * 512
-        if rdev is None or not rdev.in_sync:
+        if (
+            rdev is None
+            or not rdev.in_sync
+            or (rdev.bad_blocks and rdev.has_bad_blocks(member_sector, next_sector - sector))
+        ):
             StripeRequest(conf, bio, sector, length).start()
         else:
             window = buffer[start : start + length]

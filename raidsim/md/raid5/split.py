@@ -1,7 +1,8 @@
 """Splitting a tall stripe head whose units are no longer alike.
 
-A read error or a mismatch concerns some unit of the head. What the head was about to do is then
-begun again by one head for each unit, over the same buffers.
+A read or write error, a bad block or a mismatch concerns some unit of the head. What the head was
+about to do is then begun again by one head for each unit, over the same buffers; what could not be
+written as a whole is written again unit by unit.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from typing import TYPE_CHECKING
 from raidsim.md.raid5.stripe_head import (
     CHECK_IDLE,
     RECONSTRUCT_IDLE,
+    STRIPE_FULL_WRITE,
     STRIPE_HANDLE,
     STRIPE_PREREAD_ACTIVE,
     STRIPE_SPLIT,
     UNIT_BYTES,
+    StripeHead,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from raidsim.md.raid5.conf import R5Conf
-    from raidsim.md.raid5.stripe_head import Segment, StripeHead
+    from raidsim.md.raid5.stripe_head import Segment
 
 
 def split_stripe(conf: R5Conf, sh: StripeHead) -> None:
@@ -29,21 +34,32 @@ def split_stripe(conf: R5Conf, sh: StripeHead) -> None:
     """
     assert sh.check_state == CHECK_IDLE
     assert sh.reconstruct_state == RECONSTRUCT_IDLE
-    assert not sh.written
+    uptodate = sh.uptodate
+    if not uptodate & sh.plan.p_bit:
+        # With Q at hand, P would be computed and not read: its bad unit would not be found.
+        uptodate &= ~sh.plan.q_bit
     children = conf.cache.split(sh, sh.plan)
     if sh.state & STRIPE_PREREAD_ACTIVE:
         conf.cache.preread_active_stripes += len(children) - 1
+    if sh.state & STRIPE_FULL_WRITE:
+        conf.cache.pending_full_writes += len(children) - 1
     for child in children:
         child.state = sh.state & ~STRIPE_SPLIT | STRIPE_HANDLE
-        child.uptodate = sh.uptodate
-    _deal_out(sh.toread, children)
-    _deal_out(sh.towrite, children, written=True)
+        child.uptodate = uptodate
+        child.read_no_merge = sh.read_no_merge
+        child.locked = child.wantwrite = sh.write_error
+        child.wantfua = sh.wantfua
+    _deal_out(sh.toread, children, StripeHead.add_read)
+    _deal_out(sh.towrite, children, StripeHead.add_write)
+    _deal_out(sh.written, children, StripeHead.add_written)
     for child in children:
         conf.cache.release_stripe(child)
 
 
 def _deal_out(
-    waiting: dict[int, list[Segment]], children: list[StripeHead], *, written: bool = False
+    waiting: dict[int, list[Segment]],
+    children: list[StripeHead],
+    add: Callable[[StripeHead, int, Segment], None],
 ) -> None:
     """Cut the segments at the unit boundaries."""
     for member, segments in waiting.items():
@@ -53,9 +69,5 @@ def _deal_out(
             while done < length:
                 index, offset = divmod(page_offset + done, UNIT_BYTES)
                 part = min(length - done, UNIT_BYTES - offset)
-                segment = (bio, offset, bio_offset + done, part)
-                if written:
-                    children[index].add_write(member, segment)
-                else:
-                    children[index].add_read(member, segment)
+                add(children[index], member, (bio, offset, bio_offset + done, part))
                 done += part

@@ -52,6 +52,8 @@ class StripeHeadState:
         insync = conf.in_sync_mask
         if conf.recovering:
             insync = conf.insync_mask(sh.sector + sh.sectors)
+        if conf.bad_blocks_mask:
+            insync = _without_bad_blocks(conf, sh, insync)
         if sh.read_error:
             # A member that is out of sync anyway has nothing to cure; one that could not be read
             # here counts as failed here.
@@ -78,3 +80,19 @@ class StripeHeadState:
         self.req_compute = False
         self.dec_preread_active = False
         self.ops_request = 0
+
+
+def _without_bad_blocks(conf: R5Conf, sh: StripeHead, insync: int) -> int:
+    """Take the members that have a bad block here out of ``insync``.
+
+    Where what belongs there is known, the block is tried anew, as after a read error; but not on
+    a member that is known to refuse writes.
+    """
+    for member, rdev in conf.bad_members(sh.sector, sh.sectors).items():
+        bit = 1 << member
+        if sh.uptodate & bit and not rdev.write_error_seen:
+            insync |= bit
+            sh.read_error |= bit
+        else:
+            insync &= ~bit
+    return insync

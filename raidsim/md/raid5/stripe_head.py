@@ -94,7 +94,8 @@ class StripeHead:
             flight. It is handled only when none is left.
         state: ``STRIPE_*`` bits.
         uptodate, locked, overwrite, wantread, wantwrite, wantcompute, wantfill, wantdrain,
-            wantfua, read_error, rewrite, read_no_merge: ``R5_*`` flags, bit i for member i.
+            wantfua, read_error, rewrite, read_no_merge, write_error, made_good: ``R5_*`` flags, bit
+            i for member i.
         toread, towrite: parts of bios that wait, by member.
         read, written: parts of bios whose copying, or whose writing, is under way, by member.
         toread_mask, towrite_mask, written_mask: the members that have an entry there.
@@ -111,6 +112,7 @@ class StripeHead:
         "count",
         "locked",
         "lru",
+        "made_good",
         "overwrite",
         "plan",
         "read",
@@ -136,6 +138,7 @@ class StripeHead:
         "wantfua",
         "wantread",
         "wantwrite",
+        "write_error",
         "written",
         "written_mask",
         "wrong",
@@ -153,6 +156,7 @@ class StripeHead:
         self.wantread = self.wantwrite = self.wantcompute = self.wantfill = 0
         self.wantdrain = self.wantfua = 0
         self.read_error = self.rewrite = self.read_no_merge = 0
+        self.write_error = self.made_good = 0
         self.toread_mask = self.towrite_mask = self.written_mask = 0
         self.toread: dict[int, list[Segment]] = {}
         self.towrite: dict[int, list[Segment]] = {}
@@ -183,6 +187,12 @@ class StripeHead:
         self.towrite_mask |= 1 << member
         if sum(length for _, _, _, length in waiting) == self.size:
             self.overwrite |= 1 << member
+
+    def add_written(self, member: int, segment: Segment) -> None:
+        """Let part of a bio, whose data are in the buffer, wait until they are written."""
+        segment[0].remaining += 1
+        self.written.setdefault(member, []).append(segment)
+        self.written_mask |= 1 << member
 
     def overlaps_write(self, member: int, page_offset: int, length: int) -> bool:
         """Whether a write of these bytes has to wait for one that is queued already."""
