@@ -189,7 +189,7 @@ class Mddev:
         if recorded:
             self.personality.conf.refresh_members()
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
-            self.machine.sim.call_soon(self.check_recovery)
+            self.personality.wake()
         return recorded
 
     def clear_bad_blocks(self, rdev: Rdev, sector: int, sectors: int) -> None:
