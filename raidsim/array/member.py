@@ -141,9 +141,7 @@ def member_disk(machine: Machine, image: ImageDisk) -> Disk:
 
 
 def write_metadata(disk: ImageDisk, sb: SuperblockV1) -> None:
-    """Write a new member's superblock and its empty bad block log."""
-    if sb.bblog_size:
-        _write(disk, sb.super_offset + sb.bblog_offset, b"\xff" * (sb.bblog_size * 512))
+    """Write a new member's superblock; no log is read before it says that there is one."""
     _write(disk, sb.super_offset, sb.to_bytes())
 
 

@@ -11,6 +11,7 @@ from raidsim.disk import ImageDisk
 from raidsim.md.superblock import SuperblockV1, find_superblock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 # What differs between any two arrays; all else is to be the same.
@@ -42,10 +43,10 @@ def data_area(image: Path) -> bytes:
         return file.read(sb.size * 512)
 
 
-def assert_same_superblock(theirs: Path, ours: Path) -> None:
+def assert_same_superblock(theirs: Path, ours: Path, ignored: Iterable[str] = ()) -> None:
     their_fields = dataclasses.asdict(superblock(theirs))
     our_fields = dataclasses.asdict(superblock(ours))
-    for name in sorted(their_fields.keys() - _OF_ONE_ARRAY):
+    for name in sorted(their_fields.keys() - _OF_ONE_ARRAY.union(ignored)):
         assert their_fields[name] == our_fields[name], f"{name} of {ours.name}"
 
 

@@ -148,4 +148,4 @@ def test_machines_run_side_by_side(real_md):
 
 def test_missing_programs_are_named_by_their_debian_package(monkeypatch):
     monkeypatch.setattr("uml._PATH", "/nowhere")
-    assert missing_packages() == ["user-mode-linux", "mdadm", "kmod"]
+    assert missing_packages() == ["user-mode-linux", "mdadm", "kmod", "dmsetup"]

@@ -29,7 +29,12 @@ MAX_IMAGES = 16
 """The ubd driver's limit: /dev/ubda to /dev/ubdp."""
 
 _PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
-_PACKAGES = {"linux.uml": "user-mode-linux", "mdadm": "mdadm", "insmod": "kmod"}
+_PACKAGES = {
+    "linux.uml": "user-mode-linux",
+    "mdadm": "mdadm",
+    "insmod": "kmod",
+    "dmsetup": "dmsetup",
+}
 _COVERED = ("/dev", "/proc", "/run", "/sys")
 
 _INIT = """\
