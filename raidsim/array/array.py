@@ -10,18 +10,22 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from raidsim.array.attributes import get_attribute, set_attribute
 from raidsim.array.manage import add_member, fail_member, remove_member
 from raidsim.array.opening import assemble_array, create_array, open_array
+from raidsim.array.settings import Settings
 from raidsim.array.syncing import (
     SyncReport,
     require_two_right_parities,
     run_pending,
     run_requested,
 )
-from raidsim.errors import UsageError
-from raidsim.md.bio import FLUSH, READ, WRITE, Bio
+from raidsim.array.transfer import check_range, read_into, run_bio, write
+from raidsim.md import attributes
+from raidsim.md.bio import FLUSH, Bio
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.raid5.mismatch import MismatchLog
+from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
     import os
@@ -32,10 +36,6 @@ if TYPE_CHECKING:
     from raidsim.array.creation import ArraySpec
     from raidsim.array.opening import RunningArray
     from raidsim.array.syncing import Progress
-
-# One bio covers about this much of the array, in whole rows: enough for tall stripe heads, little
-# enough that its data are still in the CPU's cache when they are written.
-_BIO_BYTES = 1 << 20
 
 
 class Array:
@@ -48,6 +48,7 @@ class Array:
         machine: what it runs on.
         mddev: md's view of it.
         images: each member's image.
+        settings: what was set on it, and is kept.
     """
 
     def __init__(self, running: RunningArray) -> None:
@@ -55,6 +56,11 @@ class Array:
         self.machine = running.machine
         self.mddev = running.mddev
         self.images = running.images
+        try:
+            self.settings = Settings(self.directory, self.mddev)
+        except BaseException:
+            self.abandon()
+            raise
 
     # -- getting one ----------------------------------------------------------------------------
 
@@ -167,7 +173,7 @@ class Array:
         Raises:
             RaidsimError: beyond the end, or the data are lost.
         """
-        self._check_range(offset, length)
+        check_range(self, offset, length)
         buffer = np.empty(length, np.uint8)
         self.read_into(offset, buffer)
         return buffer.tobytes()
@@ -178,16 +184,7 @@ class Array:
         Raises:
             RaidsimError: beyond the end, or the data are lost.
         """
-        self._check_range(offset, len(buffer))
-        if not len(buffer):
-            return
-        first, last = offset & ~511, -(-(offset + len(buffer)) // 512) * 512
-        if (first, last) == (offset, offset + len(buffer)):
-            self._transfer(READ, offset, buffer)
-            return
-        whole = np.empty(last - first, np.uint8)
-        self._transfer(READ, first, whole)
-        buffer[:] = whole[offset - first : offset - first + len(buffer)]
+        read_into(self, offset, buffer)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview | NDArray[np.uint8]) -> None:
         """Write ``data`` to the array at byte ``offset``.
@@ -195,53 +192,14 @@ class Array:
         Sectors that are covered in part are read first.
 
         Raises:
-            RaidsimError: beyond the end, the array is read-only or has failed, or a member's host
-                file system is full.
+            RaidsimError: beyond the end or suspended, the array is read-only or has failed, or a
+                member's host file system is full.
         """
-        source = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
-        self._check_range(offset, len(source))
-        self.check_writable()
-        if not len(source):
-            return
-        end = offset + len(source)
-        first, last = offset & ~511, -(-end // 512) * 512
-        if (first, last) != (offset, end):
-            whole = np.empty(last - first, np.uint8)
-            self._transfer(READ, first, whole[:512])
-            if last - first > 512:
-                self._transfer(READ, last - 512, whole[-512:])
-            whole[offset - first : end - first] = source
-            source = whole
-        self._transfer(WRITE, first, source)
+        write(self, offset, data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8))
 
     def flush(self) -> None:
         """Put everything written on stable storage."""
-        self._run_bio(Bio(FLUSH, 0, np.empty(0, np.uint8)))
-
-    def _transfer(self, operation: int, offset: int, buffer: NDArray[np.uint8]) -> None:
-        """Read or write whole sectors, in bios that end at the array's row borders."""
-        row_bytes = self.mddev.geometry.chunk_sectors * 512 * self.mddev.geometry.data_disks
-        step = max(row_bytes, _BIO_BYTES // row_bytes * row_bytes)
-        start, end = offset, offset + len(buffer)
-        while start < end:
-            stop = min(end, start - start % row_bytes + step)
-            bio = Bio(operation, start >> 9, buffer[start - offset : stop - offset])
-            self._run_bio(bio)
-            if bio.status:
-                self._explain_failure(operation, start, stop)
-            start = stop
-
-    def _run_bio(self, bio: Bio) -> None:
-        self.mddev.submit_bio(bio)
-        if not bio.done:
-            self.machine.sim.run_until(lambda: bio.done, "a bio")
-
-    def _check_range(self, offset: int, length: int) -> None:
-        if offset < 0 or length < 0 or offset + length > self.size:
-            raise UsageError(
-                f"{length} bytes at {offset} lie beyond the end of the array, which has"
-                f" {self.size} bytes"
-            )
+        run_bio(self, Bio(FLUSH, 0, np.empty(0, np.uint8)))
 
     def check_not_readonly(self) -> None:
         """Refuse what changes a member of a read-only array.
@@ -265,13 +223,6 @@ class Array:
             raise ArrayStateError(
                 f"{self.directory.path}: the array has failed: too many members are gone"
             )
-
-    def _explain_failure(self, operation: int, start: int, stop: int) -> None:
-        verb = "read" if operation == READ else "written"
-        raise ArrayStateError(
-            f"{self.directory.path}: input/output error: bytes {start} to {stop} can not all be"
-            f" {verb}; too many members are gone"
-        )
 
     # -- members --------------------------------------------------------------------------------
 
@@ -322,7 +273,9 @@ class Array:
                 f"{path}: sync_action is frozen; `raidsim set {path} sync_action idle` lets the"
                 " array rebuild"
             )
-        return run_pending(self.mddev, progress)
+        reports = run_pending(self.mddev, progress)
+        self.settings.save()
+        return reports
 
     def check(self, progress: Progress | None = None) -> SyncReport:
         """Compare parity with data; nothing is changed.
@@ -336,7 +289,9 @@ class Array:
             ArrayStateError: the array is read-only, or a member has to be rebuilt first.
         """
         self.check_not_readonly()
-        return run_requested(self.mddev, "check", progress, MismatchLog())
+        report = run_requested(self.mddev, "check", progress, MismatchLog())
+        self.settings.save()
+        return report
 
     def repair(self, progress: Progress | None = None, *, locate: bool = False) -> SyncReport:
         """Make parity right; data are taken as they are.
@@ -356,7 +311,10 @@ class Array:
         self.check_writable()
         if locate:
             require_two_right_parities(self.mddev)
-        return run_requested(self.mddev, "repair", progress, MismatchLog() if locate else None)
+        mismatches = MismatchLog() if locate else None
+        report = run_requested(self.mddev, "repair", progress, mismatches)
+        self.settings.save()
+        return report
 
     def interrupt(self) -> bool:
         """End the sync under way where it is; tell if there is one.
@@ -368,3 +326,54 @@ class Array:
         if thread is not None:
             thread.stop()
         return thread is not None
+
+    # -- attributes -----------------------------------------------------------------------------
+
+    def attributes(self) -> list[str]:
+        """The names of its attributes: md's, in alphabetical order."""
+        return attributes.names(self.mddev)
+
+    def get(self, name: str) -> str:
+        """An attribute's value, as the kernel prints it.
+
+        Raises:
+            RaidsimError: md has no such attribute, or it means nothing here.
+        """
+        return get_attribute(self, name)
+
+    def set(self, name: str, value: str, progress: Progress | None = None) -> list[SyncReport]:
+        """Write an attribute; what was written is kept with the array.
+
+        Args:
+            name: md's name for it.
+            value: as it would be written to the file.
+            progress: as for ``rebuild``.
+
+        Returns:
+            What was run, when ``sync_action`` was written.
+
+        Raises:
+            RaidsimError: there is no such attribute, or it does not take that value, or not now.
+        """
+        reports = set_attribute(self, name, value, progress)
+        self.settings.save()
+        return reports
+
+    def set_readonly(self, readonly: bool) -> None:
+        """Stop the array and run it again read-only, or not so (``mdadm --readonly``).
+
+        Raises:
+            RaidsimError: it cannot be run that way; it is stopped.
+        """
+        self.close()
+        was_readonly, self.directory.readonly = self.directory.readonly, readonly
+        self.directory.save()
+        try:
+            self.__init__(open_array(self.directory.path, inspect=False))  # type: ignore[misc]
+        except BaseException:
+            self.directory.readonly = was_readonly
+            self.directory.save()
+            raise
+        if was_readonly:
+            self.mddev.update_superblocks(MD_SB_CHANGE_DEVS)
+            self.machine.sim.run()

@@ -32,12 +32,14 @@ class ArrayDirectory:
         images: the members' images, absolute, in the order in which md was given them.
         engines: names of the offload engines' profiles.
         readonly: it was assembled with ``--readonly``.
+        settings: what was set on it, as ``raidsim.array.settings`` keeps it.
     """
 
     path: Path
     images: list[Path] = field(default_factory=list)
     engines: list[str] = field(default_factory=list)
     readonly: bool = False
+    settings: dict[str, bool | int | str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ArrayDirectory:
@@ -63,8 +65,9 @@ class ArrayDirectory:
                 images=[directory.absolute() / image for image in values["images"]],
                 engines=[str(engine) for engine in values["engines"]],
                 readonly=bool(values["readonly"]),
+                settings=dict(values.get("settings", {})),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise DirectoryError(
                 f"{directory / _FILE}: damaged; assemble the array anew from its images"
             ) from error
@@ -90,6 +93,7 @@ class ArrayDirectory:
             "images": [self._relative(image) for image in self.images],
             "engines": self.engines,
             "readonly": self.readonly,
+            "settings": self.settings,
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)

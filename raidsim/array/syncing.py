@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from raidsim.errors import UsageError
 from raidsim.md.mddev import ArrayStateError
-from raidsim.md.sync import SyncThread
-from raidsim.md.sync_control import next_action, recovery_pending
+from raidsim.md.sync import SyncThread, start_sync
+from raidsim.md.sync_control import next_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,6 +48,11 @@ class SyncReport:
     mismatches: MismatchLog | None = None
 
     @property
+    def requested(self) -> bool:
+        """It was asked for: a check or repair (``MD_RECOVERY_REQUESTED``)."""
+        return self.action in {"check", "repair"}
+
+    @property
     def interrupted(self) -> bool:
         """It ended early."""
         return self.ended != DONE
@@ -57,7 +62,9 @@ def run_pending(mddev: Mddev, progress: Progress | None) -> list[SyncReport]:
     """Run what md would run by itself, one action after the other, until nothing is left."""
     reports = []
     while action := next_action(mddev):
-        reports.append(run_sync(mddev, action, progress))
+        thread = SyncThread(mddev, action)
+        thread.start()
+        reports.append(run_sync(thread, progress))
         if reports[-1].ended in {PAUSED, STOPPED}:
             break
     return reports
@@ -69,7 +76,7 @@ def run_requested(
     progress: Progress | None,
     mismatches: MismatchLog | None = None,
 ) -> SyncReport:
-    """Run a check or repair; like any action but "frozen" it ends what "frozen" began.
+    """Run a check or repair.
 
     Args:
         mddev: the array.
@@ -79,29 +86,19 @@ def run_requested(
             wrong where that can be told, and nothing where it cannot.
 
     Raises:
-        ArrayStateError: a member has a slot and has to be rebuilt first, as under md.
+        ArrayStateError: a member has to be rebuilt first.
     """
-    if recovery_pending(mddev):
-        raise ArrayStateError(
-            f"a recovery is pending, which comes before any {action}; `raidsim rebuild` runs it"
-        )
-    mddev.sync_control.frozen = False
-    return run_sync(mddev, action, progress, mismatches)
+    thread = start_sync(mddev, action)
+    assert thread is not None
+    return run_sync(thread, progress, mismatches)
 
 
 def run_sync(
-    mddev: Mddev,
-    action: str,
-    progress: Progress | None,
-    mismatches: MismatchLog | None = None,
+    thread: SyncThread, progress: Progress | None, mismatches: MismatchLog | None = None
 ) -> SyncReport:
-    """Run ``action`` on ``mddev`` until it ends or pauses, telling ``progress`` as it goes.
-
-    Raises:
-        ArrayStateError: another action is under way.
-    """
-    thread = SyncThread(mddev, action)
-    thread.start()
+    """Run what was begun until it ends or pauses, telling ``progress`` as it goes."""
+    mddev = thread.mddev
+    action = thread.action
     mddev.mismatch_log = mismatches
     sim = mddev.machine.sim
     step = max(1, thread.end_sector // _STEPS)

@@ -36,6 +36,8 @@ COMMANDS = {
     "rebuild": "Run pending recovery or resync to the end.",
     "check": "Compare parity with data.",
     "repair": "Make parity right.",
+    "get": "Show attributes, as in sysfs.",
+    "set": "Write an attribute, as in sysfs.",
     "engines": "List offload engines, or show one.",
     "dmatest": "Test engines' channels with random transfers.",
     "bench": "Run workloads on an array and show how fast it is.",

@@ -15,7 +15,9 @@ from raidsim.errors import RaidsimError
 from raidsim.md.bio import FLUSH, READ
 from raidsim.md.raid5.personality import Raid5
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
+from raidsim.md.safe_mode import SafeMode
 from raidsim.md.spares import remove_and_add_spares
+from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.superblock_update import (
     MD_SB_CHANGE_CLEAN,
     MD_SB_CHANGE_DEVS,
@@ -55,7 +57,10 @@ class Mddev:
 
     Attributes:
         dev_sectors: used size of each member.
-        array_sectors: size of the array.
+        size_limit: sectors that the array may seem to have at most (``array_size``).
+        suspend_lo, suspend_hi: array sectors between which writes wait.
+        safe_mode: when the array goes clean by itself.
+        fail_last_dev, max_read_errors: kept for their attributes; only RAID1 and 10 mind them.
         events, in_sync, recovery_cp, utime: as in the superblocks; ``recovery_cp`` is the first
             member sector that a resync still has to reach, ``MAX_SECTOR`` if none.
         resync_mismatches: sectors that the last check, repair or resync found inconsistent.
@@ -85,7 +90,10 @@ class Mddev:
         self.rdevs = list(rdevs)
         self.readonly = readonly
         self.dev_sectors = superblock.size
-        self.array_sectors = superblock.size * geometry.data_disks
+        self.size_limit = MAX_SECTOR
+        self.suspend_lo = self.suspend_hi = 0
+        self.fail_last_dev = False
+        self.max_read_errors = 20
         self.events = superblock.events
         self.utime = superblock.utime
         self.recovery_cp = superblock.resync_offset
@@ -95,6 +103,7 @@ class Mddev:
         self.io_sectors = 0
         self.resync_mismatches = 0
         self.sync_control = SyncControl()
+        self.safe_mode = SafeMode(self)
         self.mismatch_log: MismatchLog | None = None
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
@@ -117,6 +126,19 @@ class Mddev:
         elif self.readonly or self.broken:
             bio.fail_part()
             self.check_recovery()
+        else:
+            if self.machine.sim.timed:
+                self.safe_mode.write_start(bio)
+            self._start_write(bio)
+
+    def _start_write(self, bio: Bio) -> None:
+        """Let a write go on once nothing has to be done before it (md_write_start)."""
+        if self.broken:
+            bio.fail_part()
+        elif self.suspend_lo < self.suspend_hi and self.suspended(
+            bio.sector, bio.sector + (len(bio.buffer) >> 9)
+        ):
+            self._waiting_writes.append(bio)
         elif self.in_sync:
             self.in_sync = False
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
@@ -141,7 +163,26 @@ class Mddev:
                 rdev.disk.submit(DiskRequest(FLUSH, 0, None, end_flush, rdev))
         bio.put()
 
+    def suspended(self, sector: int, end_sector: int) -> bool:
+        """Whether writes to some of these array sectors wait (is_suspended)."""
+        return max(sector, self.suspend_lo) < min(end_sector, self.suspend_hi)
+
+    def suspend(self, suspend_lo: int, suspend_hi: int) -> None:
+        """Let writes between two array sectors wait, and those go on that waited elsewhere."""
+        self.suspend_lo, self.suspend_hi = suspend_lo, suspend_hi
+        self.check_recovery()
+
     # -- state ----------------------------------------------------------------------------------
+
+    @property
+    def capacity_sectors(self) -> int:
+        """What the members hold."""
+        return self.dev_sectors * self.geometry.data_disks
+
+    @property
+    def array_sectors(self) -> int:
+        """Size of the array."""
+        return min(self.capacity_sectors, self.size_limit)
 
     @property
     def degraded(self) -> int:
@@ -249,11 +290,12 @@ class Mddev:
             self._sb_update.start()
             return
         self._sb_update.flags = 0
-        if not self.readonly and not self.broken and remove_and_add_spares(self):
+        may_change = not (self.readonly or self.broken or self.sync_control.frozen)
+        if may_change and remove_and_add_spares(self):
             return
         waiting, self._waiting_writes = self._waiting_writes, []
         for bio in waiting:
-            self.submit_bio(bio)
+            self._start_write(bio)
         self.personality.wake()
         if self.sync_thread is not None:
             self.sync_thread.wake()

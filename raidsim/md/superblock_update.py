@@ -98,10 +98,7 @@ class SuperblockUpdate:
         """A member being rebuilt is in sync as far as the recovery has got."""
         mddev = self._mddev
         thread = mddev.sync_thread
-        if thread is None:
-            return
-        thread.checkpoint_written()
-        if not mddev.sync_recover:
+        if thread is None or not mddev.sync_recover:
             return
         for rdev in mddev.rdevs:
             if rdev.recovering:

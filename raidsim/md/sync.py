@@ -8,6 +8,7 @@ from raidsim.md.mddev import ArrayStateError
 from raidsim.md.spares import spare_active
 from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.superblock_update import MD_SB_CHANGE_CLEAN, MD_SB_CHANGE_DEVS
+from raidsim.md.sync_control import next_action, recovery_pending
 from raidsim.md.sync_speed import GO, SLEEP, SLEEP_NS, SyncSpeed
 
 if TYPE_CHECKING:
@@ -57,7 +58,6 @@ class SyncThread:
         self._running = False
         self._sleeping = False
         self._yielding = False
-        self._update_due = False
         self._update_time_ns = mddev.machine.sim.now_ns
 
     def start(self) -> None:
@@ -103,10 +103,6 @@ class SyncThread:
             self.interrupted = True
         self.wake()
 
-    def checkpoint_written(self) -> None:
-        """The superblocks being written hold the last checkpoint."""
-        self._update_due = False
-
     @property
     def sectors_done(self) -> int:
         """Sectors of each member that are dealt with."""
@@ -123,9 +119,6 @@ class SyncThread:
         if self.finished or mddev.sb_change_pending:
             return
         self.paused = self.paused and not self.interrupted and self._at_sync_max()
-        if self._update_due and not self.paused:
-            mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
-            return
         while not self.interrupted and self.position < self.end_sector:
             if self._must_wait():
                 return
@@ -199,12 +192,8 @@ class SyncThread:
         self._update_time_ns = mddev.machine.sim.now_ns
         if self.action != "recover" and self.position > mddev.recovery_cp:
             mddev.recovery_cp = self.position
-        self._update_due = True
-        if self._at_sync_max():
-            # The kernel's thread goes to sleep here: whatever wakes the array's next writes it.
-            self.paused = True
-        else:
-            mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
+        self.paused = self._at_sync_max()
+        mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
 
     def _finish(self) -> None:
         self.finished = True
@@ -236,6 +225,38 @@ class SyncThread:
             control.resync_max = MAX_SECTOR
         if self.mddev.sync_requested:
             control.resync_min = self.completed if self.interrupted else 0
+
+
+def start_sync(mddev: Mddev, action: str) -> SyncThread | None:
+    """Begin what somebody asked for (action_store); that ends what "frozen" began.
+
+    Args:
+        mddev: the array.
+        action: "check" or "repair"; or "resync" or "recover", which both mean whatever of the two
+            is to be done.
+
+    Returns:
+        What was begun, None when there was nothing to do.
+
+    Raises:
+        ArrayStateError: a sync is under way; or a member has a slot and has to be rebuilt, which
+            under md comes before any check or repair.
+    """
+    if mddev.sync_thread is not None:
+        raise ArrayStateError(f"{mddev.sync_thread.action} is under way")
+    requested = action in {"check", "repair"}
+    if requested and recovery_pending(mddev):
+        raise ArrayStateError(
+            f"a recovery is pending, which comes before any {action}; `raidsim rebuild` runs it"
+        )
+    mddev.sync_control.frozen = False
+    mddev.check_recovery()
+    pending = action if requested else next_action(mddev)
+    if pending is None:
+        return None
+    thread = SyncThread(mddev, pending)
+    thread.start()
+    return thread
 
 
 def _start_sector(mddev: Mddev, action: str) -> int:

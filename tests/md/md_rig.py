@@ -346,6 +346,7 @@ class Rig:
     def settle(self):
         """Past the first write's superblocks, so that what follows is the stripes' doing."""
         self.mddev.in_sync = False
+        self.mddev.safe_mode.delay_ms = 0
         self.log.clear()
 
     def let_go(self):

@@ -70,10 +70,29 @@ class R5Conf:
         self.recovering: list[tuple[int, int]] = []
         self.bad_blocks_mask = 0
         self.rmw_level = ENABLE_RMW
-        max_units = min(MAX_STRIPE_UNITS, geometry.chunk_sectors // UNIT_SECTORS)
-        self.cache = StripeCache(self.raid_disks, stripe_cache_size, max_units, end_io, wake)
+        self._end_io = end_io
+        self._wake = wake
+        self._max_units = min(MAX_STRIPE_UNITS, geometry.chunk_sectors // UNIT_SECTORS)
+        self.cache = self._new_cache(stripe_cache_size)
         self.submit = AsyncSubmitCtl(machine)
-        self.spare_page = np.zeros(max_units * UNIT_BYTES, np.uint8)
+        self.spare_page = np.zeros(self._max_units * UNIT_BYTES, np.uint8)
+
+    def _new_cache(self, units: int) -> StripeCache:
+        max_units = min(self._max_units, units)
+        return StripeCache(self.raid_disks, units, max_units, self._end_io, self._wake)
+
+    @property
+    def stripe_cache_size(self) -> int:
+        """Units of 4 KiB per member in the stripe cache."""
+        return self.cache.capacity_units
+
+    @stripe_cache_size.setter
+    def stripe_cache_size(self, units: int) -> None:
+        if units != self.stripe_cache_size:
+            assert not self.cache.active_stripes
+            bypass_threshold = self.cache.bypass_threshold
+            self.cache = self._new_cache(units)
+            self.cache.bypass_threshold = bypass_threshold
 
     def plan(self, sector: int) -> RowPlan:
         """The plan of the row in which member sector ``sector`` lies."""

@@ -55,6 +55,7 @@ class StripeCache:
     Attributes:
         preread_active_stripes: heads that were allowed to read what a write needs first.
         pending_full_writes: heads whose full-row write is under way.
+        bypass_threshold: how often others may be handled before a head that reads ahead.
     """
 
     def __init__(
@@ -65,10 +66,11 @@ class StripeCache:
         end_io: Callable[[DiskRequest], None],
         wake: Callable[[], object],
     ) -> None:
-        self.capacity_units = max(capacity_units, max_units)
+        self.capacity_units = capacity_units
         self.max_units = max_units
         self.preread_active_stripes = 0
         self.pending_full_writes = 0
+        self.bypass_threshold = BYPASS_THRESHOLD
         self._end_io = end_io
         self._wake = wake
         member_bytes = self.capacity_units * UNIT_BYTES
@@ -199,7 +201,7 @@ class StripeCache:
         """The next head to handle, with a reference for the caller.
 
         Heads that wait to read ahead come last, but are not passed over for ever: see
-        ``BYPASS_THRESHOLD``.
+        ``bypass_threshold``.
         """
         if self._handle:
             sh, _ = self._handle.popitem(last=False)
@@ -211,12 +213,12 @@ class StripeCache:
                     self._bypass_count += 1
                 else:
                     self._last_hold = first
-                    self._bypass_count = max(0, self._bypass_count - BYPASS_THRESHOLD)
+                    self._bypass_count = max(0, self._bypass_count - self.bypass_threshold)
         elif self._hold and (
             self._bypass_count > BYPASS_THRESHOLD or self.pending_full_writes == 0
         ):
             sh, _ = self._hold.popitem(last=False)
-            self._bypass_count = max(0, self._bypass_count - BYPASS_THRESHOLD)
+            self._bypass_count = max(0, self._bypass_count - self.bypass_threshold)
         else:
             return None
         sh.lru = None

@@ -1,0 +1,36 @@
+"""``raidsim set``."""
+
+from __future__ import annotations
+
+import click
+
+from raidsim.array import Array
+from raidsim.array.snapshot import take_snapshot
+from raidsim.cli.interruption import interrupt_stops_sync
+from raidsim.cli.output import describe_end, progress_bar, sync_status, tell_pending
+from raidsim.cli.parameters import SECTOR_BYTES, array_argument
+from raidsim.md.sync import ACTION_WORDS
+
+
+@click.command("set", context_settings={"ignore_unknown_options": True})
+@array_argument
+@click.argument("name", metavar="NAME")
+@click.argument("value", metavar="VALUE")
+def command(array: str, name: str, value: str) -> int:
+    """Write an attribute, as `echo VALUE > /sys/block/md0/md/NAME` does.
+
+    It is kept with the array. An action written to sync_action is run.
+    """
+    with Array.open(array) as opened:
+        with progress_bar(SECTOR_BYTES) as progress, interrupt_stops_sync(opened):
+            reports = opened.set(name, value, progress)
+        snapshot = take_snapshot(opened)
+    for report in reports:
+        word = ACTION_WORDS.get(report.action, report.action)
+        mismatches = f", mismatch_cnt {report.mismatch_sectors} sectors" if report.requested else ""
+        click.echo(f"{array}: {word} {describe_end(report)}{mismatches}")
+    if name == "sync_action" and not reports:
+        tell_pending(snapshot)
+    return sync_status(reports) or int(
+        any(r.mismatch_sectors for r in reports if r.action == "check")
+    )
