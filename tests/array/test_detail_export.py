@@ -47,7 +47,15 @@ def test_images_named_alike_have_keys_of_their_own():
     keys = [line.partition("=")[0] for line in lines]
     assert len(set(keys)) == len(keys)
     assert "MD_DEVICE_dev_disk_img_1_DEV=/b/disk.img" in lines
+    two = detail_export_lines(_renamed(["/a/disk.img", "/b/disk.img", "/b/c", "/b/d"]))
+    assert "MD_DEVICE_dev_disk_img_0_DEV=/a/disk.img" in two
     assert "MD_DEVICE_dev_d_DEV=/b/d" in lines
+
+
+def test_name_is_exported_up_to_the_end_of_its_first_line():
+    snapshot = replace(parse_snapshot(*golden("clean-raid5")), set_name="one\nMD_LEVEL=raid0")
+    assert "MD_NAME=one" in detail_export_lines(snapshot)
+    assert "MD_LEVEL=raid0" not in "\n".join(detail_export_lines(snapshot))
 
 
 def test_nameless_array_has_no_name():

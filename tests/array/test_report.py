@@ -242,6 +242,46 @@ def test_nothing_is_pending_where_it_can_not_be_run(tmp_path):
         assert take_snapshot(array).pending is None
 
 
+def test_nothing_is_pending_of_an_array_that_was_not_started():
+    snapshot = replace(parse_snapshot(*golden("spares-in-their-order-raid6")), started=True)
+    assert snapshot.pending == "recovery"
+    assert replace(snapshot, started=False).pending is None
+
+
+def test_replacement_that_waits_is_a_pending_recovery():
+    assert parse_snapshot(*golden("replacing-frozen-raid5")).pending == "recovery"
+    assert parse_snapshot(*golden("replacing-raid5")).pending is None  # it runs
+    assert parse_snapshot(*golden("replaced-raid5")).pending is None
+
+
+def test_replacement_wholly_in_sync_does_not_stand_for_its_slot():
+    snapshot = parse_snapshot(*golden("replacing-frozen-raid5"))
+    members = [
+        replace(m, in_sync=m.raid_disk != 1 or m.replacement, faulty=m.number == 1)
+        for m in snapshot.members
+    ]
+    assert replace(snapshot, members=tuple(members)).degraded == 1
+
+
+def test_resync_that_runs_is_not_pending(tmp_path):
+    seen = []
+    with _create(tmp_path, 6, "abcde") as array:
+        array.rebuild(lambda *_: seen.append(take_snapshot(array)))
+    assert {snapshot.resync_pending for snapshot in seen if snapshot.sync} == {False}
+
+
+@pytest.mark.parametrize(
+    ("done_kib", "bar"),
+    [(0, ">" + "." * 20), (51, ">" + "." * 20), (52, "=>" + "." * 19), (1023, "=" * 19 + ">.")],
+)
+def test_bar_has_twenty_steps(done_kib, bar):
+    sync = SyncSnapshot(
+        action="check", done_sectors=done_kib << 11, total_sectors=1024 << 11, kib_per_second=None
+    )
+    snapshot = replace(parse_snapshot(*golden("clean-raid6")), sync=sync)
+    assert f"[{bar}]" in mdstat_lines([snapshot])[3]
+
+
 def test_speed_and_end_are_told_where_time_passes():
     snapshot = parse_snapshot(*golden("checking-raid6"))
     sync = SyncSnapshot(
