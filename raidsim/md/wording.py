@@ -68,8 +68,7 @@ def time_text(stamp: int) -> str:
 def name_text(name: str) -> str:
     """Return an array's name, and if it was made on this host, that it was."""
     host = os.uname().nodename
-    local = name.startswith(f"{host}:") and len(host) < 32
-    return f"{name}  (local to host {host})" if local else name
+    return f"{name}  (local to host {host})" if name.startswith(f"{host}:") else name
 
 
 def device_path(name: str) -> str:

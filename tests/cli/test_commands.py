@@ -314,6 +314,14 @@ def test_examine_shows_what_no_array_is_made_of(cli, done):
     assert cli("detail arr").status == 1
 
 
+def test_examine_names_what_is_no_member(cli, done):
+    done(f"create arr --level 5 --raid-devices 3 {SMALL}")
+    Path("empty").write_bytes(bytes(1 << 20))
+    outcome = cli("examine arr/disk0.img empty arr/disk1.img")
+    assert (outcome.status, outcome.err) == (1, "raidsim: empty: no md superblock\n")
+    assert outcome.out.startswith("arr/disk0.img:\n")
+
+
 def test_examine_and_detail_have_forms_for_programs(done):
     done(f"create arr --level 5 --raid-devices 3 --spare-devices 1 {SMALL}")
     images = " ".join(f"arr/disk{number}.img" for number in range(4))

@@ -63,7 +63,7 @@ NAMES = (
     b"home",
     b"host:home",
     b"host:with space",
-    b"tab\there:a/b",
+    b"tab\there:a\tb/c",
     b"a:b:c",
     b"it's",
     b'say "it\'s"',
