@@ -4,6 +4,7 @@ from raidsim.sim.explore import ExploringSimulator
 from raidsim.sim.hook import Hook
 from raidsim.sim.sanitizer import Sanitizer, SanitizerError, SanitizerReport
 from raidsim.sim.simulator import CONTEXT_NAMES, IRQ, PROCESS, TASKLET, DeadlockError, Simulator
+from raidsim.sim.trigger import FaultError, Trigger
 
 __all__ = [
     "CONTEXT_NAMES",
@@ -12,9 +13,11 @@ __all__ = [
     "TASKLET",
     "DeadlockError",
     "ExploringSimulator",
+    "FaultError",
     "Hook",
     "Sanitizer",
     "SanitizerError",
     "SanitizerReport",
     "Simulator",
+    "Trigger",
 ]

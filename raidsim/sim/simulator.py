@@ -44,6 +44,7 @@ class Simulator:
         cpu: Number of the CPU that everything runs on, whatever asked for it.
         context: ``PROCESS``, ``TASKLET`` or ``IRQ``: where the running code runs.
         in_callback: Whether the running code is a completion callback.
+        fault_state: What the last trigger with a new state left behind; others wait for it.
         hook: Where events are observed.
     """
 
@@ -59,6 +60,7 @@ class Simulator:
         "_tasklets",
         "context",
         "cpu",
+        "fault_state",
         "hook",
         "in_callback",
         "now_ns",
@@ -71,6 +73,7 @@ class Simulator:
         self.cpu = 0
         self.context = PROCESS
         self.in_callback = False
+        self.fault_state = ""
         self.hook = Hook(self)
         self._seed = seed
         self._streams: dict[str, random.Random] = {}

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from raidsim.dmaengine.drivers.faults import (
     FAULT_KINDS,
     EngineFault,
-    EngineFaultError,
     inject_fault,
     remove_fault,
 )
@@ -28,7 +27,6 @@ __all__ = [
     "FAULT_KINDS",
     "DeviceProfile",
     "EngineFault",
-    "EngineFaultError",
     "EngineProfile",
     "Quirks",
     "RingDevice",

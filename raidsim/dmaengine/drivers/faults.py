@@ -6,7 +6,7 @@ kernel most of this ends in a panic or a hang; here it surfaces as a ``RaidsimEr
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,8 @@ from raidsim.dmaengine.drivers import arithmetic
 from raidsim.dmaengine.errors import EngineHaltedError
 from raidsim.dmaengine.events import EngineFaultFired
 from raidsim.dmaengine.interposer import Interposer, interpose
-from raidsim.errors import UsageError
+from raidsim.sim import Trigger
+from raidsim.tables import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from raidsim.dmaengine.drivers.descriptor_ring import DescriptorRing, RingDescriptor
     from raidsim.dmaengine.interposer import Preparation
+    from raidsim.sim import Simulator
 
     InterposedRing = DescriptorRing
 else:
@@ -45,12 +47,8 @@ LATE_INTERRUPT = "late_interrupt"
 FAULT_KINDS = (NEVER_COMPLETES, FAILS, CORRUPTS, NO_DESCRIPTOR, STUCK, LATE_INTERRUPT)
 
 
-class EngineFaultError(UsageError):
-    """An engine fault makes no sense as it was asked for."""
-
-
 @dataclass(slots=True, kw_only=True)
-class EngineFault:
+class EngineFault(Trigger):
     """A fault, and which descriptors it strikes: by default every one.
 
     * ``never_completes``: the descriptor is not carried out and is in progress for ever. Who waits
@@ -67,51 +65,36 @@ class EngineFault:
     Attributes:
         kind: One of ``FAULT_KINDS``.
         operations: The operations it strikes; all when empty.
-        count: How often it strikes at most; 0 for any number.
-        interval: Of the operations it could strike it takes every ``interval``-th.
-        probability: With which it strikes those, drawn from a stream of its own.
         delay_ns: How late an interrupt comes.
-        seen: How many operations it could have struck.
-        fired: How often it struck.
+
+    Raises:
+        FaultError: It makes no sense; the message names every mistake.
     """
 
     kind: str
     operations: tuple[str, ...] = ()
-    count: int = 0
-    interval: int = 1
-    probability: float = 1.0
     delay_ns: int = 1_000_000
-    seen: int = field(default=0, init=False)
-    fired: int = field(default=0, init=False)
 
-    def __post_init__(self) -> None:
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"engine fault {self.kind!r}"
+
+    def mistakes(self) -> list[str]:
+        """What makes no sense about it, one line each."""
+        found = Trigger.mistakes(self)
         if self.kind not in FAULT_KINDS:
-            raise EngineFaultError(
-                f"no engine fault {self.kind!r}; choose from {', '.join(FAULT_KINDS)}"
-            )
-        unknown = sorted(set(self.operations) - set(OPERATIONS))
-        if unknown:
-            raise EngineFaultError(
-                f"engine fault {self.kind}: no operation {', '.join(unknown)}; "
-                f"choose from {', '.join(OPERATIONS)}"
-            )
-        if self.interval < 1 or self.count < 0 or not 0 <= self.probability <= 1:
-            raise EngineFaultError(
-                f"engine fault {self.kind}: the interval is at least 1, the count at least 0 and"
-                f" the probability between 0 and 1"
-            )
+            found.append(f"no such kind: {suggest(self.kind, FAULT_KINDS)}")
+        found += [
+            f"no operation {word!r}: {suggest(word, OPERATIONS)}"
+            for word in self.operations
+            if word not in OPERATIONS
+        ]
+        return found
 
-    def strikes(self, operation: str, random: Random) -> bool:
+    def strikes(self, operation: str, sim: Simulator, random: Random) -> bool:
         """Tell whether it strikes this operation, and count."""
-        if self.operations and operation not in self.operations:
-            return False
-        self.seen += 1
-        if (self.count and self.fired >= self.count) or self.seen % self.interval:
-            return False
-        if self.probability < 1 and random.random() >= self.probability:
-            return False
-        self.fired += 1
-        return True
+        return (not self.operations or operation in self.operations) and self.picks(sim, random)
 
 
 class ChannelFaults:
@@ -214,7 +197,7 @@ class FaultyChannel(Interposer, InterposedRing):
         if fault.kind == CORRUPTS and not asked.writes and asked.result is None:
             return False
         sim = self.device.machine.sim
-        if not fault.strikes(asked.operation, sim.random(f"{self.name} {fault.kind}")):
+        if not fault.strikes(asked.operation, sim, sim.random(f"{self.name} {fault.kind}")):
             return False
         if sim.hook.listeners:
             sim.hook.emit(EngineFaultFired(self.name, fault.kind, asked.operation))
