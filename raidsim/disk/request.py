@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 READ = 0
 WRITE = 1
 FLUSH = 2
+OPERATION_NAMES = ("read", "write", "flush")
 
 
 class DiskRequest:

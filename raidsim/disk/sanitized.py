@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.disk.request import FLUSH, READ
+from raidsim.disk.wrapper import DiskWrapper
 from raidsim.sim.sanitizer import Operation
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from raidsim.sim.sanitizer import Sanitizer
 
 
-class SanitizedDisk:
+class SanitizedDisk(DiskWrapper):
     """A disk whose reads write to memory, and whose writes read it, under the sanitizer's eyes.
 
     Args:
@@ -20,27 +21,17 @@ class SanitizedDisk:
         sanitizer: the machine's.
     """
 
-    __slots__ = ("_disk", "_sanitizer")
+    __slots__ = ("_sanitizer",)
 
     def __init__(self, disk: Disk, sanitizer: Sanitizer) -> None:
-        self._disk = disk
+        super().__init__(disk)
         self._sanitizer = sanitizer
-
-    @property
-    def name(self) -> str:
-        """The disk's name."""
-        return self._disk.name
-
-    @property
-    def sectors(self) -> int:
-        """The disk's size in sectors of 512 bytes."""
-        return self._disk.sectors
 
     def submit(self, request: DiskRequest) -> None:
         """Pass ``request`` on; its buffer is the disk's until ``end_io`` is called."""
         buffer = request.buffer
         if request.operation == FLUSH or buffer is None:
-            self._disk.submit(request)
+            self.disk.submit(request)
             return
         extents = [(buffer, 0, buffer.size)]
         if request.operation == READ:
@@ -56,8 +47,4 @@ class SanitizedDisk:
             owners_end_io(request)
 
         request.end_io = end_io
-        self._disk.submit(request)
-
-    def close(self) -> None:
-        """Close the disk."""
-        self._disk.close()
+        self.disk.submit(request)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from raidsim.errors import RaidsimError
-from raidsim.testing.engine_bench import EngineBench, Nonconformity
+from raidsim.testing.conformance import ConformanceError, Nonconformity
+from raidsim.testing.engine_bench import EngineBench
 from raidsim.testing.engine_descriptors import DESCRIPTOR_POINTS
 from raidsim.testing.engine_operations import OPERATION_POINTS
 
@@ -39,20 +39,8 @@ class EngineReport(NamedTuple):
     not_applicable: tuple[str, ...]
 
 
-class EngineConformanceError(RaidsimError):
-    """A driver does not conform.
-
-    Attributes:
-        failures: What went wrong, by the name of the point, in the order of ``ENGINE_POINTS``.
-    """
-
-    def __init__(self, failures: dict[str, str]) -> None:
-        self.failures = failures
-        super().__init__(
-            "; ".join(
-                f"{name}: {failure} ({ENGINE_POINTS[name]})" for name, failure in failures.items()
-            )
-        )
+class EngineConformanceError(ConformanceError):
+    """A driver does not conform; ``failures`` are named as in ``ENGINE_POINTS``."""
 
 
 def check_engine(factory: Callable[[Machine], DmaDevice]) -> EngineReport:
@@ -77,7 +65,7 @@ def check_engine(factory: Callable[[Machine], DmaDevice]) -> EngineReport:
     for timed in (False, True):
         failure = _failure_of(None, factory, timed=timed)
         if failure is not None:
-            raise EngineConformanceError({_REGISTRATION: failure})
+            raise EngineConformanceError({_REGISTRATION: failure}, ENGINE_POINTS)
     capabilities = EngineBench(factory, timed=False).capabilities
     for point in _POINTS:
         if not point.applies(capabilities):
@@ -90,7 +78,7 @@ def check_engine(factory: Callable[[Machine], DmaDevice]) -> EngineReport:
         else:
             failures[point.name] = failure
     if failures:
-        raise EngineConformanceError(failures)
+        raise EngineConformanceError(failures, ENGINE_POINTS)
     return EngineReport(tuple(checked), tuple(not_applicable))
 
 

@@ -24,6 +24,7 @@ from raidsim.dmaengine import (
     dma_sync_wait,
 )
 from raidsim.machine import Machine
+from raidsim.testing.conformance import Nonconformity, require
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +36,6 @@ _OPERATIONS = frozenset(
 )
 # More pieces of work than any operation here comes to.
 _MOST_STEPS = 1 << 20
-
-
-class Nonconformity(Exception):  # noqa: N818  what a point found, not an error of the kit
-    """The driver does not do what a point asks for."""
 
 
 class Point(NamedTuple):
@@ -163,12 +160,6 @@ class EngineBench:
         tx = self.given(tx)
         tx.flags |= DMA_CTRL_ACK
         self.wait(tx.tx_submit())
-
-
-def require(condition: object, failure: str) -> None:
-    """Raise ``Nonconformity`` with the text of ``failure`` unless ``condition`` holds."""
-    if not condition:
-        raise Nonconformity(failure)
 
 
 def _round_up(number: int, align: int) -> int:

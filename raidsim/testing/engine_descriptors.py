@@ -19,7 +19,8 @@ from raidsim.dmaengine import (
 )
 from raidsim.dmaengine.constants import DMA_MAX_COOKIE, DMA_MIN_COOKIE, EBUSY
 from raidsim.sim import CONTEXT_NAMES, IRQ, TASKLET
-from raidsim.testing.engine_bench import Point, require
+from raidsim.testing.conformance import require
+from raidsim.testing.engine_bench import Point
 
 if TYPE_CHECKING:
     from raidsim.testing.engine_bench import EngineBench

@@ -24,7 +24,8 @@ from raidsim.dmaengine import (
     SumCheck,
 )
 from raidsim.raid6.tables import gfexp, gfmul
-from raidsim.testing.engine_bench import Point, require
+from raidsim.testing.conformance import require
+from raidsim.testing.engine_bench import Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
