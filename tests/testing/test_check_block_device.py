@@ -1,5 +1,9 @@
 """The conformance kit for disks: what conforms passes, and each way not to has its name."""
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from raidsim.disk import ImageDisk, MemoryDisk
@@ -7,7 +11,9 @@ from raidsim.disk.faults import DISK_FAULTS, FaultyDisk, PowerSupply, disk_fault
 from raidsim.disk.sanitized import SanitizedDisk
 from raidsim.disk.stable import StableStorage
 from raidsim.sim import Sanitizer
-from raidsim.testing import DISK_POINTS, check_block_device
+from raidsim.testing import DISK_POINTS, DiskConformanceError, check_block_device
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "writing-a-disk.md"
 
 SECTORS = 4096
 
@@ -61,3 +67,27 @@ def test_stable_storage_keeps_what_was_flushed(cache_bytes):
 
     report = check_block_device(make, cut_power=cut_power)
     assert report.not_applicable == ("later",)
+
+
+BROKEN = tomllib.loads((Path(__file__).parent / "broken_disks.toml").read_text())["broken"]
+
+
+@pytest.mark.parametrize(
+    "broken", BROKEN, ids=[f"{n}-{broken['point']}" for n, broken in enumerate(BROKEN)]
+)
+def test_a_disk_that_breaks_a_point_is_refused_with_its_name(broken):
+    point, right, wrong = broken["point"], broken["right"], broken["wrong"]
+    blocks = re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    module = "\n".join(blocks).partition("report =")[0]
+    assert module.count(right) == 1
+    names = {}
+    exec(compile(module.replace(right, wrong), GUIDE.name, "exec"), names)  # noqa: S102  our own page
+    with pytest.raises(DiskConformanceError) as caught:
+        check_block_device(names["factory"], completes_later=True, cut_power=names["cut_power"])
+    failures = caught.value.failures
+    assert next(iter(failures)) == point, failures
+    assert DISK_POINTS[point] in str(caught.value)
+
+
+def test_every_point_has_a_disk_that_breaks_it():
+    assert {broken["point"] for broken in BROKEN} == set(DISK_POINTS)
