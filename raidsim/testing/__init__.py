@@ -6,6 +6,7 @@ from raidsim.testing.disk import (
     DiskReport,
     check_block_device,
 )
+from raidsim.testing.disk_figures import measure_figure
 from raidsim.testing.engine import (
     ENGINE_POINTS,
     EngineConformanceError,
@@ -22,4 +23,5 @@ __all__ = [
     "EngineReport",
     "check_block_device",
     "check_engine",
+    "measure_figure",
 ]
