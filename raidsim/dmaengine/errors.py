@@ -27,9 +27,5 @@ class DescriptorError(DmaengineError):
     """A descriptor asks an engine for what it can not do."""
 
 
-class EngineProfileError(UsageError):
-    """An engine profile is unknown or makes no sense."""
-
-
 class DmatestError(UsageError):
     """The parameters of dmatest make no sense on a channel."""

@@ -35,7 +35,7 @@ SMALL = "--chunk 64K --size 4M"
         ),
         (
             "--level 5 --raid-devices 4 --engine fast",
-            "no engine profile 'fast'; choose from",
+            "no engine profile 'fast' (choose from",
         ),
         (
             "--level 5 --raid-devices 4 --chunk 100",

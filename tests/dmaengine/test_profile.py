@@ -5,7 +5,7 @@ import pytest
 from raidsim import Machine
 from raidsim.dmaengine.drivers import absolute_profile_name, load_profile, profile_names
 from raidsim.dmaengine.drivers.profile import slots_needed
-from raidsim.dmaengine.errors import EngineProfileError
+from raidsim.errors import UsageError
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_every_profile_says_where_its_facts_come_from(name):
 
 
 def test_an_unknown_profile_is_named_with_those_that_exist():
-    with pytest.raises(EngineProfileError, match="no engine profile 'iop99'; choose from bcm-sba"):
+    with pytest.raises(UsageError, match=r"no engine profile 'iop99' \(choose from bcm-sba"):
         load_profile("iop99")
 
 
@@ -138,7 +138,7 @@ def test_a_withheld_capability_is_offered_only_when_asked_for():
 
 
 def test_asking_for_what_is_not_withheld_is_refused():
-    with pytest.raises(EngineProfileError, match="'iop13xx' withholds no 'pq'"):
+    with pytest.raises(UsageError, match="'iop13xx' withholds no 'pq'"):
         load_profile("iop13xx+pq")
 
 
@@ -183,43 +183,53 @@ def test_a_name_is_made_absolute_only_where_it_is_a_path(tmp_path, monkeypatch):
     ("text", "complaint"),
     [
         ("=", "is not TOML"),
-        ('description = "x"', r"no \[\[devices\]\]"),
+        ('description = "x"', "no devices$"),
         ("devices = []", "no description"),
         ('description = "x"\ndevices = []\ncolour = 1', "unknown colour"),
-        ('description = "x"\ndevices = []\ndriver = "gpu"', "driver 'gpu'"),
-        (own_device("channels = 1"), "without capabilities"),
-        (own_device('capabilities = ["xor"]\nmax_xors = 3'), "unknown max_xors"),
-        (own_device('capabilities = ["max_xors"]'), "unknown max_xors"),
-        (own_device('capabilities = "xor"'), "capabilities = 'xor' makes no sense"),
-        (own_device('capabilities = ["xor"]\nwithheld = ["pq"]'), "unknown pq"),
+        (
+            'description = "x"\ndevices = []\ndriver = "gpu"',
+            "driver = 'gpu': choose from ring, threads",
+        ),
+        (own_device("channels = 1"), r"no devices\[0\].capabilities"),
+        (own_device('capabilities = ["xor"]\nmax_xors = 3'), "max_xors: did you mean 'max_xor'"),
+        (own_device('capabilities = ["memcopy"]'), "no 'memcopy': did you mean 'memcpy'"),
+        (own_device("capabilities = []"), "capabilities: at least one"),
+        (own_device('capabilities = "xor"'), "capabilities = 'xor': expected a list"),
+        (own_device('capabilities = ["xor"]\nwithheld = ["pq"]'), "withheld: no 'pq'"),
         (own_device('capabilities = ["xor"]\nmax_xor = true'), "max_xor = True"),
         (own_device('capabilities = ["xor"]\nring_slots = 0'), "ring_slots = 0"),
-        (own_device('capabilities = ["xor"]\nxor_slots = [[5]]'), r"xor_slots = \[\[5\]\]"),
-        (own_device('capabilities = ["xor"]\nxor_align = 3'), "xor_align has to be a power of 2"),
-        (own_device('capabilities = ["xor"]\ncompletion = "soon"'), "completion 'soon'"),
-        (own_device('capabilities = ["xor"]\ncount = 0'), "count 0"),
+        (
+            own_device('capabilities = ["xor"]\nxor_slots = [[5]]'),
+            r"xor_slots\[0\] = \[5\]: expected 2",
+        ),
+        (own_device('capabilities = ["xor"]\nxor_align = 3'), "xor_align = 3: a power of 2"),
+        (own_device('capabilities = ["xor"]\ncompletion = "soon"'), "completion: no 'soon'"),
+        (own_device('capabilities = ["xor"]\ncount = 0'), "count = 0"),
         (own_device('capabilities = ["xor"]\nbytes_per_second = 0'), "bytes_per_second = 0"),
         (
             own_device('capabilities = ["xor"]\noperation_bytes_per_second = {pq = 0}'),
-            "operation_bytes_per_second",
+            r"operation_bytes_per_second.pq = 0: at least 1",
         ),
         (
             own_device('capabilities = ["xor"]\noperation_bytes_per_second = {qp = 1}'),
-            "unknown qp",
+            "no 'qp': choose from",
         ),
-        (own_device('capabilities = ["xor"]\n[devices.quirks]\nodd = true'), "unknown odd"),
+        (
+            own_device('capabilities = ["xor"]\n[devices.quirks]\nodd = true'),
+            r"unknown devices\[0\].quirks.odd",
+        ),
         (own_device('capabilities = ["xor"]\n[devices.quirks]\nneeds_q = 1'), "needs_q = 1"),
         (own_device('capabilities = ["xor"]\nquirks = 1'), "quirks = 1"),
     ],
 )
 def test_mistakes_in_a_profile_are_named(own, text, complaint):
     path = own(text)
-    with pytest.raises(EngineProfileError, match=complaint) as caught:
+    with pytest.raises(UsageError, match=complaint) as caught:
         load_profile(path)
     assert path in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_a_profile_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(EngineProfileError, match=r"mine.toml': No such file"):
+    with pytest.raises(UsageError, match=r"mine.toml': No such file"):
         load_profile(str(tmp_path / "mine.toml"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raidsim.disk.models.fixed import FixedModel
@@ -41,6 +42,7 @@ __all__ = [
 ]
 
 _KIND = "disk profile"
+_SHIPPED = Path(__file__).parent / "profiles"
 _PROFILES: dict[str, type[DiskProfile]] = {
     profile.kind: profile for profile in (FixedProfile, HddProfile, SsdProfile)
 }
@@ -53,7 +55,7 @@ _MODELS: dict[type[DiskProfile], Any] = {
 
 def disk_profile_names() -> list[str]:
     """Return the names of the drives that come with raidsim."""
-    return shipped_profiles(__name__)
+    return shipped_profiles(_SHIPPED)
 
 
 def load_disk_profile(name: str) -> DiskProfile:
@@ -62,7 +64,7 @@ def load_disk_profile(name: str) -> DiskProfile:
     Raises:
         UsageError: There is none, or its file makes no sense; all that is wrong is said at once.
     """
-    return disk_profile(read_profile(_KIND, __name__, name), name)
+    return disk_profile(read_profile(_KIND, _SHIPPED, name), name)
 
 
 def disk_profile(table: Mapping[str, Any], name: str = "") -> DiskProfile:

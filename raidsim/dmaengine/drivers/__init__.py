@@ -46,7 +46,7 @@ def register_engine(machine: Machine, engine: str | EngineProfile) -> list[RingD
     """Give ``machine`` an engine: every device of a profile, or of the profile of that name.
 
     Raises:
-        EngineProfileError: There is no such profile.
+        UsageError: There is no such profile, or it makes no sense.
     """
     profile = load_profile(engine) if isinstance(engine, str) else engine
     driver = _DRIVERS[profile.driver]

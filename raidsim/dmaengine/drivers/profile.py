@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING
 
 from raidsim.dmaengine.constants import CAPABILITY_NAMES
+from raidsim.dmaengine.counts import OPERATIONS
+from raidsim.tables import TableError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 COMPLETIONS = ("interrupt", "coalesced", "polled")
 DRIVERS = ("ring", "threads")
+
+_POWERS_OF_TWO = ("copy_align", "xor_align", "pq_align", "fill_align")
+_MAY_BE_ZERO = ("max_xor", "max_pq", "ring_slots_max", "threshold_slots", "descriptor_latency_ns")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +86,7 @@ class DeviceProfile:
         bytes_per_second: Rate at which source bytes are worked through, when timed.
         operation_bytes_per_second: The rate of single operations, by name, where it differs.
         quirks: What it does that others do not.
+        count: How many such devices a profile's file means; each of an engine's is one.
     """
 
     capabilities: tuple[str, ...]
@@ -105,6 +115,41 @@ class DeviceProfile:
     bytes_per_second: int = 1_000_000_000
     operation_bytes_per_second: dict[str, int] = field(default_factory=dict)
     quirks: Quirks = field(default_factory=Quirks)
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        mistakes = [*self._wrong_numbers(), *self._wrong_words()]
+        if mistakes:
+            raise TableError("DMA device", mistakes)
+
+    def _wrong_numbers(self) -> Iterator[str]:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            least = 0 if entry.name in _MAY_BE_ZERO else 1
+            if type(value) is int and value < least:
+                yield f"{entry.name} = {value}: at least {least}"
+        for name in _POWERS_OF_TWO:
+            if getattr(self, name).bit_count() != 1:
+                yield f"{name} = {getattr(self, name)}: a power of 2"
+        for name, rate in self.operation_bytes_per_second.items():
+            if rate < 1:
+                yield f"operation_bytes_per_second.{name} = {rate}: at least 1"
+        for name in ("xor_slots", "pq_slots"):
+            if any(number < 1 for pair in getattr(self, name) for number in pair):
+                yield f"{name}: at least 1 source and 1 slot"
+
+    def _wrong_words(self) -> Iterator[str]:
+        if not self.capabilities:
+            yield "capabilities: at least one"
+        for name, words, known in (
+            ("capabilities", self.capabilities, CAPABILITY_NAMES),
+            ("withheld", self.withheld, self.capabilities),
+            ("operation_bytes_per_second", self.operation_bytes_per_second, OPERATIONS),
+            ("completion", (self.completion,), COMPLETIONS),
+        ):
+            for word in words:
+                if word not in known:
+                    yield f"{name}: no {word!r}: {suggest(word, known)}"
 
     @property
     def cap_mask(self) -> set[int]:
@@ -127,8 +172,14 @@ class EngineProfile:
 
     name: str
     description: str
-    devices: tuple[DeviceProfile, ...] = field(default=())
+    devices: tuple[DeviceProfile, ...]
     driver: str = "ring"
+
+    def __post_init__(self) -> None:
+        if self.driver not in DRIVERS:
+            raise TableError(
+                "engine", [f"driver = {self.driver!r}: {suggest(self.driver, DRIVERS)}"]
+            )
 
 
 def slots_needed(pairs: tuple[tuple[int, int], ...], source_count: int) -> int:
