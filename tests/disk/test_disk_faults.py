@@ -218,10 +218,10 @@ def test_rot_changes_one_bit_for_good():
 def test_rot_is_where_it_was_asked_for():
     wrong = set()
     for seed in range(30):
-        lab = Lab("corrupt", seed=seed, count=1, sectors=[[18, 1], [21, 1]])
+        lab = Lab("corrupt", seed=seed, count=1, sectors=[[18, 2], [21, 1]])
         assert lab.read(16, 8) == 0
         wrong.update(lab.changed())
-    assert wrong == {18, 21}
+    assert wrong == {18, 19, 21}
 
 
 def test_nothing_rots_where_a_read_fails():

@@ -8,7 +8,7 @@ import pytest
 from raidsim import Machine
 from raidsim.disk import FLUSH, READ, WRITE, DiskRequest, MemoryDisk
 from raidsim.disk.events import DiskServiced
-from raidsim.disk.faults import FaultyDisk, PowerSupply, disk_fault
+from raidsim.disk.faults import FaultyDisk, PowerCut, PowerSupply, disk_fault
 from raidsim.disk.models import disk_profile, disk_profile_names, load_disk_profile, model_disk
 from raidsim.disk.stack import stack_disk
 from raidsim.tables import TableError
@@ -217,14 +217,14 @@ def test_a_sequential_write_without_a_cache_loses_a_turn_each_time():
 
 
 def test_queued_sequential_writes_lose_no_turn():
-    lab = Lab({**HDD, "scheduler": "none"})
+    lab = Lab({**HDD, "scheduler": "none", "zones": 1})
     for number in range(32):
-        lab.submit(number, WRITE, number * 64, 64)
+        lab.submit(number, WRITE, number * 512, 512)
     lab.sim.run()
     assert lab.order() == list(range(32))
     start_ns = lab.log[0][2]
-    rate = 31 * 64 * 512 * SECOND / (lab.log[-1][2] - start_ns)
-    assert rate == pytest.approx(200e6, rel=0.15)
+    rate = 31 * 512 * 512 * SECOND / (lab.log[-1][2] - start_ns)
+    assert rate == pytest.approx(200e6, rel=0.05)
 
 
 def test_a_random_read_takes_a_seek_and_half_a_turn():
@@ -235,6 +235,35 @@ def test_a_random_read_takes_a_seek_and_half_a_turn():
     assert mean(times) == pytest.approx(8 * MS + TURN / 2 + 0.1 * MS, rel=0.05)
     assert min(times) < 4 * MS
     assert max(times) < 16 * MS + TURN + MS
+
+
+def test_a_seek_before_a_write_takes_longer():
+    def mean_time(operation):
+        lab = Lab({**HDD, "write_settle_ns": 3 * MS})
+        random = lab.sim.random("workload")
+        return mean(lab.do(operation, random.randrange(SECTORS - 8), 8) for _ in range(1500))
+
+    assert mean_time(WRITE) - mean_time(READ) == pytest.approx(3 * MS, rel=0.1)
+
+
+def test_the_drive_reads_ahead_until_its_buffer_is_full():
+    lab = Lab(HDD)
+    lab.do(READ, 0, 64)
+    lab.sim.call_after(SECOND, lambda: None)
+    lab.sim.run()
+    assert lab.do(READ, 64, 1024) < 2 * MS  # 512 KiB of 1 MiB are in the buffer
+    lab.sim.call_after(SECOND, lambda: None)
+    lab.sim.run()
+    assert lab.do(READ, 1088, 8192) > 3 * 1048576 * SECOND / 200e6  # 4 MiB are not
+
+
+def test_the_arm_moves_inwards_with_the_sectors():
+    lab = Lab(HDD)
+    platter = lab.disk._platter
+    positions = [platter.place(sector).position for sector in range(0, SECTORS, 1000)]
+    assert positions == sorted(set(positions))
+    assert positions[0] == 0
+    assert 0.97 < positions[-1] < 1
 
 
 def test_a_deep_queue_makes_random_reads_faster():
@@ -284,6 +313,23 @@ def test_a_cached_write_ends_at_once_and_a_flush_waits_for_it():
     assert lab.sim.now_ns - start_ns > 20 * MS
 
 
+def test_a_flush_waits_for_the_write_that_is_being_destaged():
+    lab = Lab({**HDD, "cache_bytes": 1 << 20})
+    lab.submit("write", WRITE, SECTORS // 2)
+    lab.sim.run_until(lambda: lab.log, "the write")
+    assert lab.do(FLUSH) > 3 * MS
+
+
+def test_cached_writes_are_destaged_in_a_better_order_than_they_came():
+    lab = Lab({**HDD, "cache_bytes": 1 << 20, "scheduler": "none"})
+    random = lab.sim.random("workload")
+    for number in range(200):
+        lab.submit(number, WRITE, random.randrange(SECTORS - 8) & ~7, 8)
+    lab.sim.run()
+    assert lab.do(FLUSH) < MS
+    assert lab.disk.busy_ns / 200 < 4 * MS
+
+
 def test_fua_is_written_through_the_cache():
     lab = Lab({**HDD, "cache_bytes": 1 << 20})
     assert lab.do(WRITE, 60_000, 8) < MS
@@ -330,6 +376,21 @@ def test_a_flush_of_a_volatile_buffer_waits_until_it_is_empty():
     assert times["850-evo"] > 600_000
 
 
+def test_fua_waits_for_a_volatile_buffer_and_not_for_one_that_is_saved():
+    times = {}
+    for name in ("850-evo", "dc-s4500"):
+        lab = Lab(name)
+        for number in range(8):
+            lab.submit("plain", WRITE, number * 999, 256)
+        lab.submit("plain", WRITE, 90_000)
+        lab.submit("fua", WRITE, 100_000, fua=True)
+        lab.sim.run()
+        ends = [(name, ended) for name, _, ended in lab.log]
+        plain = max(ended for name, ended in ends if name == "plain")
+        times[name] = dict(ends)["fua"] - plain
+    assert times["dc-s4500"] < 20_000 < times["850-evo"]
+
+
 def test_reads_travel_beside_writes_on_pcie_and_in_turns_with_them_on_sata():
     def slowdown(name):
         alone, beside = Lab(name), Lab(name)
@@ -370,6 +431,19 @@ def test_a_stack_is_built_from_one_table():
     machine.sim.run()
     assert ended == [(0, MS + 500), (5, 2 * MS + 500)]
     assert [faulty.fault.fired for faulty in stack.faults] == [1, 2]
+
+
+@pytest.mark.parametrize(("model", "left"), [("850-evo", 0), ("dc-s4500", 7)])
+def test_a_plugged_stack_loses_what_its_drive_would(model, left):
+    machine, image = Machine(timed=True, kernel="numpy"), MemoryDisk("disk0", 64)
+    supply = PowerSupply(machine, PowerCut(enabled=False, keep=0.0))
+    disk = stack_disk(machine, image, {"model": model}, supply).disk
+    ended = []
+    disk.submit(DiskRequest(WRITE, 0, np.full(512, 7, np.uint8), ended.append))
+    machine.sim.run()
+    assert ended
+    supply.cut()
+    assert image.image[0] == left
 
 
 def test_a_stack_without_anything_is_the_image():
