@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import types
 from dataclasses import MISSING, fields, is_dataclass
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from raidsim.errors import UsageError
@@ -62,6 +61,8 @@ def from_table(cls: type[T], table: Mapping[str, Any], name: str) -> T:
 
 def suggest(word: object, known: Iterable[str]) -> str:
     """Say which of the ``known`` words ``word`` may have been meant to be."""
+    from difflib import get_close_matches  # noqa: PLC0415  only a mistake needs it
+
     known = sorted(known)
     close = get_close_matches(str(word), known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}"
