@@ -37,10 +37,14 @@ def gigabytes_a_second(call: Callable[[], None], consumed_bytes: int) -> float:
 def operations(kernel: Raid6Kernel, size: int) -> dict[str, tuple[Callable[[], None], int]]:
     """Return calls on one stripe of blocks of ``size`` bytes, with the blocks each consumes."""
     random = np.random.default_rng(0)
-    blocks = list(random.integers(0, 256, (DATA_BLOCKS + 2, size), np.uint8))
+    pool = random.integers(0, 256, (DATA_BLOCKS + 2, size), np.uint8)
+    kernel.remember(pool)
+    blocks = list(pool)
     kernel.gen_syndrome(blocks, size)
     data, p, q = blocks[:-2], blocks[-2], blocks[-1]
-    new_p, new_q = np.empty((2, size), np.uint8)
+    parity = np.empty((2, size), np.uint8)
+    kernel.remember(parity)
+    new_p, new_q = parity
     only_p, again = [*data, p, None], [*data, new_p, new_q]
 
     def check() -> None:

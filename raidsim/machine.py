@@ -125,4 +125,5 @@ class Machine:
         """
         if self._scratch.size < size:
             self._scratch = np.empty(size, np.uint8)
+        self.raid6.remember(self._scratch)
         return self._scratch

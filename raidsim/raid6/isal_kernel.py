@@ -95,9 +95,8 @@ class IsalKernel(Raid6Kernel):
         check_length(length, min(a.size, b.size) - offset)
         return not self._memcmp(_address(a) + offset, _address(b) + offset, length)
 
-    def forget(self) -> None:
-        """Let go of all blocks seen so far, and of the tables made for them."""
-        super().forget()
+    def _drop_operations(self) -> None:
+        super()._drop_operations()
         self._tables.clear()
 
     def _compile(self, linear_map: LinearMap, offset: int, room: int) -> Operation:

@@ -1,7 +1,8 @@
 """The interface of the arithmetic kernels, and what they share: operations prepared once.
 
 md's stripe heads come round with the same lists of blocks again and again. So an operation on a
-list is worked out once, kept under the identities of the blocks, and from then on only run.
+list of blocks that all lie in a pool is worked out once, kept under the identities of the blocks,
+and from then on only run.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ class Raid6Kernel(ABC):
     ``blocks`` the data (1 to 253 blocks, None for a block of zeros) is followed by P and Q.
     Blocks are the same or do not overlap.
 
-    Blocks that came once are held, to know them again, until ``forget`` is called or too many
-    came. A kernel serves one thread.
+    Blocks of a pool that ``remember`` was told of are held, to know them again, until ``forget``
+    is called or too many came. Of other blocks nothing is kept. A kernel serves one thread.
 
     All operations raise ValueError where the lists make no sense or a block is too short.
     """
@@ -53,8 +54,9 @@ class Raid6Kernel(ABC):
     name: ClassVar[str]
 
     def __init__(self) -> None:
+        self._pools: dict[int, Block] = {}
         self._operations: dict[Hashable, Operation] = {}
-        self._held: list[tuple[tuple[Block, ...], tuple[Block, ...]]] = []
+        self._held: list[tuple[Block, ...]] = []
         self._remembered_blocks = 0
 
     def xor_gen(self, dest: Block, sources: Sequence[Block], length: int, offset: int = 0) -> None:
@@ -149,8 +151,19 @@ class Raid6Kernel(ABC):
     def equal(self, a: Block, b: Block, length: int, offset: int = 0) -> bool:
         """Return whether ``length`` bytes from ``offset`` are the same in ``a`` and ``b``."""
 
+    def remember(self, pool: Block) -> None:
+        """From now on keep what is worked out for blocks that lie in ``pool``, an array of its own.
+
+        What is not in a pool is a guest, as the buffer of a bio is: it comes once.
+        """
+        self._pools[id(pool)] = pool
+
     def forget(self) -> None:
-        """Let go of all blocks seen so far, as when an array is closed and its pool is freed."""
+        """Let go of all pools and their blocks, as when an array is closed."""
+        self._pools.clear()
+        self._drop_operations()
+
+    def _drop_operations(self) -> None:
         self._operations.clear()
         self._held.clear()
         self._remembered_blocks = 0
@@ -162,14 +175,17 @@ class Raid6Kernel(ABC):
     def _prepare(self, key: tuple[object, ...], linear_map: LinearMap, offset: int) -> Operation:
         if offset < 0:
             raise ValueError(f"offset {offset} lies before the blocks")
-        if self._remembered_blocks > MAX_REMEMBERED_BLOCKS:
-            self.forget()
-        room = min(block.size for block in (*linear_map.dests, *linear_map.sources)) - offset
+        blocks = (*linear_map.dests, *linear_map.sources)
+        room = min(block.size for block in blocks) - offset
         operation = self._compile(linear_map, offset, min(room, MAX_LENGTH_BYTES))
-        self._operations[key] = operation
-        # While a block is held, no other can take over its id.
-        self._held.append((linear_map.dests, linear_map.sources))
-        self._remembered_blocks += len(key)
+        pools = self._pools
+        if all(id(block.base) in pools or id(block) in pools for block in blocks):
+            if self._remembered_blocks > MAX_REMEMBERED_BLOCKS:
+                self._drop_operations()
+            self._operations[key] = operation
+            # While a block is held, no other can take over its id.
+            self._held.append(blocks)
+            self._remembered_blocks += len(key)
         return operation
 
 

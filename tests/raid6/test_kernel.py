@@ -395,8 +395,25 @@ def test_a_new_block_at_the_address_of_a_gone_one_is_not_taken_for_it(kernel):
         assert (stripe.content(-2), stripe.content(-1)) == stripe.syndrome()
 
 
+def remember(kernel, stripe):
+    for pool in stripe.pools:
+        kernel.remember(pool)
+
+
+def test_blocks_of_no_pool_are_not_held(kernel):
+    stripe = Stripe(2, 100)
+    remember(kernel, stripe)
+    guest = np.zeros(200, np.uint8)
+    kernel.gen_syndrome([guest, *stripe.blocks[1:]], 100)
+    gone = weakref.ref(guest)
+    del guest
+    gc.collect()
+    assert gone() is None
+
+
 def test_forget_lets_go_of_the_blocks(kernel):
     stripe = Stripe(2, 100)
+    remember(kernel, stripe)
     kernel.gen_syndrome(stripe.blocks, 100)
     kernel.xor_syndrome(stripe.blocks, 0, 1, 100)
     pool = weakref.ref(stripe.pools[0])
@@ -411,14 +428,17 @@ def test_forget_lets_go_of_the_blocks(kernel):
 def test_blocks_are_held_up_to_a_limit_only(kernel, monkeypatch):
     monkeypatch.setattr(kernel_module, "MAX_REMEMBERED_BLOCKS", 100)
     kernel.forget()
-    first = Stripe(2, 64)
-    kernel.gen_syndrome(first.blocks, 64)
-    pool = weakref.ref(first.pools[0])
+    memory = np.zeros(40000, np.uint8)
+    kernel.remember(memory)
+    first = memory[:64]
+    kernel.gen_syndrome([first, memory[64:128], memory[128:192]], 64)
+    gone = weakref.ref(first)
     del first
-    for seed in range(30):
-        kernel.gen_syndrome(Stripe(2, 64, seed=seed).blocks, 64)
+    assert gone() is not None
+    for start in range(0, 200 * 192, 192):
+        kernel.gen_syndrome([memory[start + i * 64 : start + i * 64 + 64] for i in range(3)], 64)
     gc.collect()
-    assert pool() is None
+    assert gone() is None
 
 
 @settings(max_examples=20)

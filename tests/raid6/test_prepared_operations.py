@@ -24,8 +24,15 @@ def random_blocks(count, size=128):
     return list(np.random.default_rng(count).integers(0, 256, (count, size), np.uint8))
 
 
+def pool_of(kernel, count, size=128):
+    """Random blocks of a pool that the kernel remembers."""
+    blocks = random_blocks(count, size)
+    kernel.remember(blocks[0].base)
+    return blocks
+
+
 def test_another_length_covers_that_length(kernel):
-    a, b, dest = random_blocks(3)
+    a, b, dest = pool_of(kernel, 3)
     rest = dest[10:].copy()
     kernel.xor_gen(dest, [a, b], 10)
     assert np.array_equal(dest[10:], rest)
@@ -47,7 +54,7 @@ OPERATIONS = {
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_another_offset_covers_what_lies_there(kernel, name):
-    found, expected = random_blocks(6), random_blocks(6)
+    found, expected = pool_of(kernel, 6), random_blocks(6)
     for offset in (64, 0):
         OPERATIONS[name](kernel, found, 64, offset)
         OPERATIONS[name](NumpyKernel(), expected, 64, offset)
@@ -56,21 +63,21 @@ def test_another_offset_covers_what_lies_there(kernel, name):
 
 
 def test_xor_gen_and_xor_blocks_of_one_list_are_two_operations(kernel):
-    a, b, dest = random_blocks(3)
+    a, b, dest = pool_of(kernel, 3)
     kernel.xor_gen(dest, [a, b], 128)
     kernel.xor_blocks(dest, [a, b], 128)
     assert not dest.any()
 
 
 def test_other_coefficients_are_another_sum(kernel):
-    a, b, dest = random_blocks(3)
+    a, b, dest = pool_of(kernel, 3)
     kernel.sum_product(dest, [a, b], [1, 2], 128)
     kernel.sum_product(dest, [a, b], [2, 1], 128)
     assert np.array_equal(dest, gfmul[2][a] ^ b)
 
 
 def test_the_same_block_at_another_index_changes_q_by_another_power(kernel):
-    block, p, q = random_blocks(3)
+    block, p, q = pool_of(kernel, 3)
     p[:] = q[:] = 0
     kernel.xor_syndrome([block, block, p, q], 0, 0, 128)
     kernel.xor_syndrome([block, block, p, q], 1, 1, 128)
@@ -79,7 +86,7 @@ def test_the_same_block_at_another_index_changes_q_by_another_power(kernel):
 
 
 def test_other_failed_blocks_of_the_same_list_are_another_recovery(kernel):
-    blocks = random_blocks(7)
+    blocks = pool_of(kernel, 7)
     kernel.gen_syndrome(blocks, 128)
     whole = np.array(blocks)
     for faila, failb in itertools.permutations(range(5), 2):
@@ -90,7 +97,7 @@ def test_other_failed_blocks_of_the_same_list_are_another_recovery(kernel):
 
 
 def test_pairs_of_every_distance_are_recovered_in_the_widest_stripe(kernel):
-    blocks = random_blocks(255, 32)
+    blocks = pool_of(kernel, 255, 32)
     kernel.gen_syndrome(blocks, 32)
     whole = np.array(blocks)
     first, neighbours = ((0, b) for b in range(1, 253)), itertools.pairwise(range(253))
@@ -100,7 +107,6 @@ def test_pairs_of_every_distance_are_recovered_in_the_widest_stripe(kernel):
         kernel.recover_2data(blocks, faila, failb, 32)
         assert np.array_equal(blocks[faila], whole[faila])
         assert np.array_equal(blocks[failb], whole[failb])
-        kernel.forget()
     assert np.array_equal(blocks, whole)
 
 

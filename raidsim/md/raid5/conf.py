@@ -76,10 +76,13 @@ class R5Conf:
         self.cache = self._new_cache(stripe_cache_size)
         self.submit = AsyncSubmitCtl(machine)
         self.spare_page = np.zeros(self._max_units * UNIT_BYTES, np.uint8)
+        machine.raid6.remember(self.spare_page)
 
     def _new_cache(self, units: int) -> StripeCache:
         max_units = min(self._max_units, units)
-        return StripeCache(self.raid_disks, units, max_units, self._end_io, self._wake)
+        cache = StripeCache(self.raid_disks, units, max_units, self._end_io, self._wake)
+        self.machine.raid6.remember(cache.pool)
+        return cache
 
     @property
     def stripe_cache_size(self) -> int:
@@ -91,6 +94,8 @@ class R5Conf:
         if units != self.stripe_cache_size:
             assert not self.cache.active_stripes
             bypass_threshold = self.cache.bypass_threshold
+            self.machine.raid6.forget()
+            self.machine.raid6.remember(self.spare_page)
             self.cache = self._new_cache(units)
             self.cache.bypass_threshold = bypass_threshold
 

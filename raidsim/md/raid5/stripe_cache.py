@@ -53,6 +53,7 @@ class StripeCache:
         wake: called when there is a head to handle.
 
     Attributes:
+        pool: the memory of all members' buffers.
         preread_active_stripes: heads that were allowed to read what a write needs first.
         pending_full_writes: heads whose full-row write is under way.
         bypass_threshold: how often others may be handled before a head that reads ahead.
@@ -75,10 +76,10 @@ class StripeCache:
         self._wake = wake
         member_bytes = self.capacity_units * UNIT_BYTES
         stride = member_bytes + _STAGGER_BYTES
-        pool = np.zeros(raid_disks * stride + 64, np.uint8)
-        aligned = -pool.ctypes.data % 64
+        self.pool = np.zeros(raid_disks * stride + 64, np.uint8)
+        aligned = -self.pool.ctypes.data % 64
         self._arenas = [
-            pool[aligned + i * stride : aligned + i * stride + member_bytes]
+            self.pool[aligned + i * stride : aligned + i * stride + member_bytes]
             for i in range(raid_disks)
         ]
         self._slabs: dict[tuple[int, int], Slab] = {}

@@ -267,3 +267,20 @@ def test_all_work_is_offloaded_where_an_engine_can_do_it():
     rig.sync("check")
     assert "Submitted" in kinds
     assert not rig.wrong_parity()
+
+
+@pytest.mark.parametrize("kernel", ["numpy", "isal"])
+def test_what_a_stripe_computes_again_is_not_worked_out_again(kernel, monkeypatch):
+    rig = Rig(6, 6, machine=Machine(kernel=kernel))
+    rig.settle()
+    rig.write(0, 8)
+    worked_out = []
+    arithmetic = rig.machine.raid6
+    prepare = arithmetic._prepare
+    monkeypatch.setattr(
+        arithmetic, "_prepare", lambda *args: (worked_out.append(args), prepare(*args))[1]
+    )
+    rig.write(0, 8, seed=8)
+    assert not worked_out
+    rig.write(1024, 8)
+    assert worked_out
