@@ -232,17 +232,16 @@ def test_member_whose_image_is_gone_can_be_failed(done, content, tmp_path):
     assert (tmp_path / "back").read_bytes() == content
 
 
-def test_survivors_record_a_lost_image_at_the_next_write(done, tmp_path):
+def test_survivors_record_a_lost_image_at_the_next_write(cli, done, tmp_path):
     done(f"create arr --level 5 --raid-devices 3 {SMALL}")
     (tmp_path / "arr/disk1.img").rename(tmp_path / "away")
     done("fail arr disk1.img")
     (tmp_path / "content").write_bytes(bytes(100_000))
     done("write arr content")
     assert json.loads(done("examine arr/disk0.img --json"))[0]["array_state"] == "A.A"
-    # Brought back, it is a mere spare.
-    assert done("assemble arr arr/disk0.img away arr/disk2.img").startswith(
-        "arr: started with 2 drives (out of 3) and 1 spare\n"
-    )
+    refused = cli("assemble arr arr/disk0.img away arr/disk2.img")
+    assert refused.status == 1
+    assert "/away: is stale: " in refused.err
 
 
 # -- check, repair --------------------------------------------------------------------------------
