@@ -5,8 +5,13 @@ import pytest
 from md_rig import Rig
 
 from raidsim import Machine
-from raidsim.md.raid5.stripe_head import RECONSTRUCT_PREXOR_DRAIN_RUN
+from raidsim.md.raid5.stripe_head import (
+    CHECK_COMPUTE_RUN,
+    CHECK_RUN,
+    RECONSTRUCT_PREXOR_DRAIN_RUN,
+)
 from raidsim.md.superblock import MAX_SECTOR
+from raidsim.md.sync import SyncThread
 
 
 def spoil(rig, slot, sector):
@@ -191,3 +196,23 @@ def test_a_read_modify_write_under_way_does_not_stand_for_a_check():
     machine.sim.run_until(lambda: heads[0].reconstruct_state == RECONSTRUCT_PREXOR_DRAIN_RUN)
     rig.sync("check")
     assert rig.mddev.resync_mismatches == 8
+
+
+@pytest.mark.parametrize(
+    ("when", "mismatches"), [(CHECK_RUN, 0), (CHECK_COMPUTE_RUN, 8)], ids=["checked", "computed"]
+)
+def test_a_failure_while_raid5_is_repaired(when, mismatches):
+    """Under the check the stripe is looked at anew; parity that was computed is written."""
+    machine = Machine(engines=["iop13xx"], timed=True)
+    rig = Rig(5, 5, rows=1, chunk_kib=4, machine=machine)
+    row = rig.geometry.row(0)
+    spoil(rig, row.pd_idx, 0)
+    thread = SyncThread(rig.mddev, "repair")
+    thread.start()
+    heads = rig.mddev.personality.conf.cache._heads
+    machine.sim.run_until(lambda: 0 in heads and heads[0].check_state == when)
+    rig.mddev.error(rig.rdev(row.data_disks[0]))
+    rig.run()
+    assert thread.interrupted
+    assert rig.mddev.resync_mismatches == mismatches
+    assert bool(rig.wrong_parity()) == (when == CHECK_RUN)
