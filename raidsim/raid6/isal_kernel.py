@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # ISA-L expands each coefficient to a table of this size.
 _TABLE_BYTES = 32
+# Matrices whose tables are kept: at most some 66 MB, of the widest recoveries.
+_MAX_TABLES = 4096
 # A length that is no multiple of the vector size ends with a vector that overlaps the one
 # before; where dest is a source, that part would be computed twice.
 _VECTOR_BYTES = 64
@@ -132,6 +134,8 @@ class IsalKernel(Raid6Kernel):
     def _tables_of(self, rows: tuple[tuple[int, ...], ...]) -> ctypes.Array[ctypes.c_char]:
         tables = self._tables.get(rows)
         if tables is None:
+            if len(self._tables) >= _MAX_TABLES:
+                self._tables.clear()
             dest_count, source_count = len(rows), len(rows[0])
             matrix = b"".join(map(bytes, rows))
             tables = ctypes.create_string_buffer(_TABLE_BYTES * source_count * dest_count)

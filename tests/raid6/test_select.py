@@ -1,6 +1,5 @@
 import logging
 
-import numpy as np
 import pytest
 
 from raidsim.errors import RaidsimError, UsageError
@@ -136,10 +135,3 @@ def test_the_library_named_in_the_environment_is_used(monkeypatch):
 
 def test_each_call_makes_a_kernel_of_its_own():
     assert select_kernel("numpy") is not select_kernel("numpy")
-
-
-def test_a_chosen_kernel_holds_no_blocks_of_its_test():
-    kernel = select_kernel()
-    assert not kernel._held
-    kernel.xor_gen(np.zeros(8, np.uint8), [np.ones(8, np.uint8)], 8)
-    assert kernel._held
