@@ -29,6 +29,7 @@ class Rdev:
         in_sync: it holds what its slot should hold.
         faulty: it failed and is not used any more; its superblock is never written again.
         recovery_offset: it is in sync below this sector of its data, when not ``in_sync``.
+        sb_events: the events of its superblock as last written; 0 since it was loaded.
         data_offset: first sector of its data.
         read_errors: consecutive read errors, reset by any successful read.
         corrected_errors: sectors cured by rewriting them.
@@ -50,6 +51,7 @@ class Rdev:
         "raid_disk",
         "read_errors",
         "recovery_offset",
+        "sb_events",
         "superblock",
         "write_error_seen",
     )
@@ -62,6 +64,7 @@ class Rdev:
         self.in_sync = False
         self.faulty = False
         self.recovery_offset = 0
+        self.sb_events = 0
         self.data_offset = superblock.data_offset
         self.read_errors = 0
         self.corrected_errors = superblock.cnt_corrected_read

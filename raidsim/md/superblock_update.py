@@ -87,11 +87,12 @@ class SuperblockUpdate:
         self._writes_pending = len(written) + 1
         for rdev in written:
             _sync_super(mddev, rdev)
+            rdev.sb_events = mddev.events
             self._write_super(rdev)
         self._end_write()
 
     def _spare_is_current(self, rdev: Rdev) -> bool:
-        behind = self._mddev.events - rdev.superblock.events
+        behind = self._mddev.events - rdev.sb_events
         return rdev.raid_disk < 0 and behind in {0, 1}
 
     def _note_progress(self) -> None:

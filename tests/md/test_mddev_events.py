@@ -418,3 +418,18 @@ def test_the_failure_that_breaks_a_dirty_array_is_written_down_with_the_stop():
     rig.run()
     assert state(rig) == (4, MAX_SECTOR)
     assert roles(rig) == [0, FAULTY, 2, FAULTY]
+
+
+def test_the_first_update_after_an_assembly_writes_spares_as_well():
+    """md does not remember what it has loaded, only what it wrote (sync_sbs)."""
+    rig = Rig(6, 5, spares=1)
+    rig.mddev.events = 7
+    for rdev in rig.mddev.rdevs:
+        rdev.superblock.events = 7
+    seen = []
+    for _ in range(2):
+        rig.write(0, 8)
+        seen.append(rig.stored(5).events)
+        rig.idle()
+        seen.append(rig.stored(5).events)
+    assert seen == [8, 7, 7, 7]
