@@ -6,6 +6,7 @@ from md_rig import DATA_OFFSET, Rig
 
 from raidsim import Machine
 from raidsim.disk.faults import FaultyDisk, disk_fault
+from raidsim.disk.stack import stack_disk
 
 LEVELS = pytest.mark.parametrize("level", [4, 5, 6])
 VICTIM = 1
@@ -91,6 +92,28 @@ def test_check_finds_what_went_wrong_without_a_word(level, kind):
         assert rig.mddev.resync_mismatches == 8 * len(units)
         found += len(units)
     assert found
+
+
+@pytest.mark.parametrize("model", ["constellation-es3", "850-evo", "dc-p4500"])
+def test_an_array_of_modelled_drives_runs_the_same_for_the_same_seed(model):
+    def run(seed):
+        rig = Rig(6, 5, machine=Machine(seed, timed=True, kernel="numpy"))
+        rig.settle()
+        events = []
+        rig.machine.sim.hook.subscribe(lambda time_ns, event: events.append((time_ns, event)))
+        for rdev in rig.mddev.rdevs:
+            rot = {"kind": "read-transient", "probability": 0.1}
+            table = {"model": model, "faults": [rot] if rdev.raid_disk == VICTIM else []}
+            rdev.disk = stack_disk(rig.machine, rdev.disk, table).disk
+        assert work(rig)
+        rig.idle()
+        return [event for event in events if "disk" in event[1]._fields], rig.images()
+
+    (log, images), (again, images_again) = run(1), run(1)
+    assert len(log) > 50
+    assert log == again
+    assert all(map(np.array_equal, images, images_again))
+    assert log != run(2)[0]
 
 
 def test_a_latent_error_met_during_a_rebuild_of_raid6_costs_nothing():
