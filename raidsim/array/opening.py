@@ -237,9 +237,22 @@ def _start(
         if name in assembly.slots:
             rdev.take_slot(assembly.slots[name], assembly.recovery_offsets[name])
         rdev.faulty = name in assembly.faulty or name in assembly.stale
+        if rdev.faulty and _broke(assembly, rdev.superblock):
+            rdev.raid_disk = rdev.superblock.role
         images[rdev] = disk
     mddev = Mddev(machine, assembly.geometry, assembly.freshest, list(images), readonly=readonly)
     return RunningArray(directory, machine, mddev, images, forced)
+
+
+def _broke(assembly: Assembly, sb: SuperblockV1) -> bool:
+    """Whether it was this member's failure that broke the array: its slot is not emptied then.
+
+    It has never learnt of its own failure, and knows how many failed before.
+    """
+    geometry = assembly.geometry
+    slots = {role for role in sb.dev_roles if role < geometry.raid_disks}
+    no_redundancy = len(slots) == geometry.raid_disks - geometry.max_degraded
+    return no_redundancy and assembly.degraded > geometry.max_degraded
 
 
 def _refuse_unfit(

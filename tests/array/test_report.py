@@ -107,6 +107,23 @@ def test_failed_members_look_as_under_md(tmp_path):
         _assert_matches("two-faulty-raid6", array, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["FAILED-raid4", "FAILED-raid6"])
+def test_the_failure_that_broke_the_array_keeps_its_slot(name, tmp_path):
+    mdstat, detail = golden(name)
+    victims = {"FAILED-raid4": "ab", "FAILED-raid6": "bda"}[name]
+    level, members = int(name[-1]), "abc" if name[-1] == "4" else "abcde"
+    table = detail.index("    Number   Major   Minor   RaidDevice State")
+    with _create(tmp_path, level, members, in_sync=True) as array:
+        for victim in victims:
+            array.fail(f"ubd{victim}")
+        running = take_snapshot(array)
+    with Array.open(tmp_path / "md0", inspect=True) as array:
+        opened = take_snapshot(array)
+    for snapshot in (running, opened):
+        assert mdstat_lines([snapshot])[1] == mdstat[1]
+        assert _normal(detail_lines(snapshot)[table:], tmp_path) == detail[table:]
+
+
 def test_added_member_looks_as_under_md_that_is_kept_from_recovering(tmp_path):
     with _create(tmp_path, 6, "abcde", in_sync=True) as array:
         array.fail("ubdb")
