@@ -41,13 +41,9 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
     The caller holds the only reference: nothing of the stripe is in flight.
     """
     sh.state &= ~STRIPE_HANDLE
-    if sh.state & STRIPE_SPLIT or (
-        conf.bad_blocks_mask and sh.units > 1 and conf.bad_members(sh.sector, sh.sectors)
+    if (conf.bad_blocks_mask or sh.write_error or sh.state & STRIPE_SPLIT) and _units_are_set_apart(
+        conf, sh
     ):
-        split_stripe(conf, sh)
-        return
-    if sh.write_error | sh.made_good:
-        handle_bad_blocks(conf, sh)
         return
     if sh.state & STRIPE_SYNC_REQUESTED:
         sh.state &= ~(STRIPE_SYNC_REQUESTED | STRIPE_INSYNC)
@@ -109,6 +105,21 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
     if s.dec_preread_active:
         # Only now, so that the writes above go out before others read ahead.
         conf.cache.preread_active_stripes -= 1
+
+
+def _units_are_set_apart(conf: R5Conf, sh: StripeHead) -> bool:
+    """Split a stripe whose units are no longer alike, or take its bad blocks down.
+
+    Returns:
+        Whether that was to be done, which is all for this pass.
+    """
+    if sh.state & STRIPE_SPLIT or (sh.units > 1 and conf.bad_members(sh.sector, sh.sectors)):
+        split_stripe(conf, sh)
+        return True
+    if sh.write_error | sh.made_good:
+        handle_bad_blocks(conf, sh)
+        return True
+    return False
 
 
 def _write_reconstructed(sh: StripeHead, s: StripeHeadState) -> None:

@@ -169,7 +169,7 @@ def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
         if (
             rdev is None
             or not rdev.in_sync
-            or (rdev.bad_blocks and rdev.has_bad_blocks(member_sector, next_sector - sector))
+            or (conf.bad_blocks_mask and rdev.has_bad_blocks(member_sector, next_sector - sector))
         ):
             StripeRequest(conf, bio, sector, length).start()
         else:

@@ -1,9 +1,12 @@
 """Bad blocks: how they come, what they stop, and how they go."""
 
+import random
+
 import numpy as np
 import pytest
 from md_rig import EIO, UNIT, Rig
 
+from raidsim import Machine
 from raidsim.md.superblock import MD_FEATURE_BAD_BLOCKS
 
 LEVELS = pytest.mark.parametrize(("level", "disks"), [(4, 4), (5, 4), (6, 6)])
@@ -103,6 +106,16 @@ def test_fua_holds_for_what_is_written_again_unit_by_unit():
     again = [a for a in rig.log if a.disk == slot and a.operation == "write" and a.sectors == 8]
     assert len(again) == 16
     assert all(access.fua for access in again)
+
+
+def test_nothing_is_left_counted_of_a_full_write_that_was_split():
+    rig = logged_rig(5, 4)
+    rig.disks[data_slot(rig)].unwritable = {8, 16}
+    rig.write(0, 384)
+    cache = rig.mddev.personality.conf.cache
+    assert cache.pending_full_writes == 0
+    assert cache.preread_active_stripes == 0
+    assert cache.active_stripes == 0
 
 
 def test_a_member_without_a_log_fails():
@@ -389,3 +402,63 @@ def test_a_write_that_fails_on_the_target_leaves_a_bad_block_there():
     assert bad_blocks(rig, 1) == [(40, 8)]
     rig.place(1, 4)
     assert rig.reads_right()
+
+
+# -- all together ----------------------------------------------------------------------------------
+
+
+def scatter_faults(rig, rng):
+    """Sectors that fail in one way or another, on no more members of a stripe than it can bear."""
+    for sector in range(0, rig.member_sectors, 8):
+        if rng.random() < 0.2:
+            for slot in rng.sample(range(rig.geometry.raid_disks), rig.geometry.max_degraded):
+                disk = rig.disks[slot]
+                faults = rng.choice([[disk.bad], [disk.unwritable], [disk.lost, disk.unwritable]])
+                for kind in faults:
+                    kind.add(8 + sector + rng.randrange(8))
+
+
+def begin_something(rig, rng, start, size):
+    """Begin a write or read in a part of the array; return the bio and what it is to hold."""
+    sector = start + rng.randrange(size)
+    sectors = min(rng.choice([1, 8, 20, 128, 500]), start + size - sector)
+    place = slice(sector * 512, (sector + sectors) * 512)
+    if rng.random() < 0.5:
+        data = rng.randbytes(sectors * 512)
+        rig.model[place] = np.frombuffer(data, np.uint8)
+        return rig.begin_write(sector, data), data
+    return rig.begin_read(sector, sectors), rig.model[place].tobytes()
+
+
+def believed_units(rig, slot):
+    """The units that a member is trusted with."""
+    bad = rig.rdev(slot).bad_blocks
+    return [s for s in range(0, rig.member_sectors, 8) if not bad.overlap(8 + s, 8)]
+
+
+@LEVELS
+@pytest.mark.parametrize("timed", [False, True])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_byte_is_lost_among_faults_that_redundancy_can_bear(level, disks, timed, seed):
+    machine = Machine(seed=seed, timed=timed, kernel="numpy")
+    rig = logged_rig(level, disks, rows=3, seed=seed, machine=machine)
+    rng = random.Random(seed)
+    scatter_faults(rig, rng)
+    size = rig.mddev.array_sectors // 3
+    for _ in range(12):
+        bios = [begin_something(rig, rng, part * size, size) for part in range(3)]
+        rig.run()
+        for bio, expected in bios:
+            assert not bio.status, seed
+            assert bio.buffer.tobytes() == expected, seed
+    rig.sync("check")
+    assert rig.mddev.degraded == 0
+    assert rig.mddev.resync_mismatches == 0
+    assert rig.reads_right(), seed
+    assert any(rdev.bad_blocks for rdev in rig.mddev.rdevs)
+    for chunk in range(len(rig.model) // rig.chunk_bytes):
+        sector, slot, _ = rig.geometry.compute_sector(chunk * rig.geometry.chunk_sectors)
+        for unit in set(believed_units(rig, slot)) & set(range(sector, sector + 128, 8)):
+            start = chunk * rig.chunk_bytes + (unit - sector) * 512
+            expected = rig.model[start : start + UNIT]
+            assert np.array_equal(rig.unit(slot, unit), expected), (seed, slot, unit)
