@@ -86,8 +86,8 @@ def _transfer(array: Array, operation: int, offset: int, buffer: NDArray[np.uint
         if bio.status:
             verb = "read" if operation == READ else "written"
             raise ArrayStateError(
-                f"{array.directory.path}: input/output error: bytes {start} to {stop} can not all be"
-                f" {verb}; more members are gone, or have bad blocks there, than parity bears"
+                f"{array.directory.path}: input/output error: bytes {start} to {stop} can not all"
+                f" be {verb}; more members are gone, or have bad blocks there, than parity bears"
             )
         start = stop
 

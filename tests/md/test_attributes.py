@@ -238,3 +238,14 @@ def test_a_higher_threshold_lets_more_full_rows_pass_a_write_that_reads_ahead(md
     cache = mddev.personality.conf.cache
     store(mddev, "preread_bypass_threshold", "7")
     assert cache.bypass_threshold == 7
+
+
+def test_bad_blocks_are_listed_by_sector_and_length(mddev, rig):
+    rdev = rig.rdev(1)
+    rdev.bad_blocks.capacity = 2
+    rdev.bad_blocks.set(2048, 8)
+    rdev.bad_blocks.set(4096, 16)
+    assert show(mddev, "dev-disk1/bad_blocks") == "2048 8\n4096 16"
+    assert show(mddev, "dev-disk1/unacknowledged_bad_blocks") == ""
+    with pytest.raises(AttributeRefusedError, match="can only be read"):
+        store(mddev, "dev-disk1/bad_blocks", "0 8")

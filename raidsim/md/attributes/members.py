@@ -40,6 +40,10 @@ def _store_errors(_mddev: Mddev, rdev: Rdev, text: str) -> None:
     rdev.corrected_errors = parse_unsigned(text, U32_MAX)
 
 
+def _show_bad_blocks(_mddev: Mddev, rdev: Rdev) -> str:
+    return "\n".join(f"{start} {end - start}" for start, end in rdev.bad_blocks)
+
+
 def _show_recovery_start(_mddev: Mddev, rdev: Rdev) -> str:
     if rdev.faulty:
         return "0"
@@ -81,6 +85,7 @@ _OTHER_STATES = {
 }
 
 ATTRIBUTES = (
+    MemberAttribute(name="bad_blocks", show=_show_bad_blocks),
     MemberAttribute(
         name="errors",
         show=lambda _, rdev: str(rdev.corrected_errors),
@@ -90,6 +95,8 @@ ATTRIBUTES = (
     MemberAttribute(name="offset", show=lambda _, rdev: str(rdev.data_offset)),
     MemberAttribute(name="recovery_start", show=_show_recovery_start),
     MemberAttribute(name="size", show=lambda _, rdev: str(rdev.superblock.data_size // 2)),
+    # Between commands all bad blocks are in the log.
+    MemberAttribute(name="unacknowledged_bad_blocks", show=lambda _mddev, _rdev: ""),
     MemberAttribute(name="slot", show=_show_slot),
     MemberAttribute(name="state", show=_show_state, store=_store_state, takes="faulty, or remove"),
 )
