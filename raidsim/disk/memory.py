@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from raidsim.disk.request import FLUSH, READ
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ class MemoryDisk:
     __slots__ = ("image", "name", "sectors")
 
     def __init__(self, name: str, sectors: int) -> None:
+        import numpy as np  # noqa: PLC0415  images do without: who only looks at them loads faster
+
         self.name = name
         self.sectors = sectors
         self.image = np.zeros(sectors << 9, np.uint8)

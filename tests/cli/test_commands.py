@@ -313,6 +313,13 @@ def test_examine_shows_what_no_array_is_made_of(cli, done):
     assert cli("detail arr").status == 1
 
 
+def test_examine_does_without_what_takes_long_to_load():
+    loaded = "import sys, raidsim.cli.examine; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", loaded], text=True).split()
+    assert "raidsim.cli.examine" in modules
+    assert not {"numpy", "raidsim.array", "rich", "asyncio"} & set(modules)
+
+
 def test_examine_names_what_is_no_member(cli, done):
     done(f"create arr --level 5 --raid-devices 3 {SMALL}")
     Path("empty").write_bytes(bytes(1 << 20))
