@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from raidsim.array.attributes import get_attribute, set_attribute
-from raidsim.array.manage import add_member, fail_member, remove_member
+from raidsim.array.manage import (
+    add_member,
+    fail_member,
+    remember_wishes,
+    remove_member,
+    replace_members,
+)
 from raidsim.array.opening import assemble_array, create_array, open_array
 from raidsim.array.settings import Settings
 from raidsim.array.syncing import (
@@ -49,6 +55,7 @@ class Array:
         mddev: md's view of it.
         images: each member's image.
         settings: what was set on it, and is kept.
+        risks: what may be wrong with it where ``force`` had to bring it together, line by line.
     """
 
     def __init__(self, running: RunningArray) -> None:
@@ -56,6 +63,7 @@ class Array:
         self.machine = running.machine
         self.mddev = running.mddev
         self.images = running.images
+        self.risks = running.risks
         try:
             self.settings = Settings(self.directory, self.mddev)
         except BaseException:
@@ -150,6 +158,7 @@ class Array:
             self.machine.sim.run()
             self.mddev.stop_writes()
             self.machine.sim.run()
+            remember_wishes(self)
             self.machine.stop()
         finally:
             self.abandon()
@@ -251,6 +260,25 @@ class Array:
             RaidsimError: it is too small, or part of this or another array.
         """
         add_member(self, image)
+
+    def replace(self, disks: Sequence[str], replacements: Sequence[str] = ()) -> list[str]:
+        """Have members replaced while they still work, as ``mdadm --replace --with``.
+
+        ``rebuild`` carries it out: each spare is filled from the member it replaces, which then
+        counts as failed. A member that finds no spare waits for one to be added.
+
+        Args:
+            disks: the members to be replaced.
+            replacements: spares, the first for the first member and so on; any do where none is
+                named.
+
+        Returns:
+            The ``disks`` that wait for a spare.
+
+        Raises:
+            RaidsimError: a member is not active or a replacement not a spare; nothing was changed.
+        """
+        return replace_members(self, disks, replacements)
 
     # -- sync -----------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from raidsim.errors import RaidsimError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
 _FILE = "array.json"
 _VERSION = 1
@@ -33,6 +34,7 @@ class ArrayDirectory:
         engines: names of the offload engines' profiles.
         readonly: it was assembled with ``--readonly``.
         settings: what was set on it, as ``raidsim.array.settings`` keeps it.
+        want_replacement: images that a spare is to replace, which no superblock can say.
     """
 
     path: Path
@@ -40,6 +42,7 @@ class ArrayDirectory:
     engines: list[str] = field(default_factory=list)
     readonly: bool = False
     settings: dict[str, bool | int | str] = field(default_factory=dict)
+    want_replacement: list[Path] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> ArrayDirectory:
@@ -62,10 +65,11 @@ class ArrayDirectory:
                 raise DirectoryError(f"{directory / _FILE}: made by another version of raidsim")
             return cls(
                 path=directory,
-                images=[directory.absolute() / image for image in values["images"]],
+                images=cls._absolute(directory, values["images"]),
                 engines=[str(engine) for engine in values["engines"]],
                 readonly=bool(values["readonly"]),
                 settings=dict(values.get("settings", {})),
+                want_replacement=cls._absolute(directory, values.get("want_replacement", [])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise DirectoryError(
@@ -94,6 +98,7 @@ class ArrayDirectory:
             "engines": self.engines,
             "readonly": self.readonly,
             "settings": self.settings,
+            "want_replacement": [self._relative(image) for image in self.want_replacement],
         }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -102,6 +107,10 @@ class ArrayDirectory:
             temporary.replace(self.path / _FILE)
         except OSError as error:
             raise DirectoryError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+    @staticmethod
+    def _absolute(directory: Path, images: Sequence[str]) -> list[Path]:
+        return [directory.absolute() / image for image in images]
 
     def _relative(self, image: Path) -> str:
         # What lies in the directory moves with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from raidsim.md.rdev import Rdev
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Sequence
 
     from raidsim.array.array import Array
 
@@ -75,13 +77,56 @@ def add_member(array: Array, image: str | os.PathLike[str]) -> None:
     array.machine.sim.run()
 
 
+def replace_members(array: Array, disks: Sequence[str], replacements: Sequence[str]) -> list[str]:
+    """Have members replaced by spares; see ``Array.replace``."""
+    if len(replacements) > len(disks):
+        raise UsageError("more replacements are named than members to be replaced")
+    wanted: dict[Rdev, Rdev | None] = {}
+    for disk, replacement in zip_longest(disks, replacements):
+        spare = None if replacement is None else _spare(array, replacement)
+        wanted[_active(array, disk)] = spare
+    spares_named = [spare for spare in wanted.values() if spare is not None]
+    if len(wanted) < len(disks) or len(set(spares_named)) < len(spares_named):
+        raise UsageError("a disk is named twice")
+    array.check_writable()
+    spares.replace_members(array.mddev, wanted)
+    array.machine.sim.run()
+    found = {rdev.raid_disk for rdev in array.mddev.rdevs if rdev.replacement}
+    return [disk for disk, rdev in zip(disks, wanted, strict=True) if rdev.raid_disk not in found]
+
+
+def remember_wishes(array: Array) -> None:
+    """Write down which members wait for a spare to replace them."""
+    wanting = [image.path for rdev, image in array.images.items() if rdev.want_replacement]
+    if wanting != array.directory.want_replacement:
+        array.directory.want_replacement = wanting
+        array.directory.save()
+
+
+def _active(array: Array, disk: str) -> Rdev:
+    rdev = find_rdev(array, disk)
+    if rdev.raid_disk < 0 or not rdev.in_sync:
+        raise ArrayStateError(f"{rdev.name}: is not active and so cannot be replaced")
+    return rdev
+
+
+def _spare(array: Array, disk: str) -> Rdev:
+    rdev = find_rdev(array, disk)
+    if rdev.raid_disk >= 0 or rdev.faulty:
+        kind = "has failed" if rdev.faulty else "is active"
+        raise ArrayStateError(f"{rdev.name}: {kind} and cannot be a replacement; name a spare")
+    return rdev
+
+
 def find_rdev(array: Array, disk: str) -> Rdev:
     """The member that ``disk``, a slot number, a file name or a path, means.
 
     Raises:
         UsageError: none.
     """
-    by_slot = {str(r.raid_disk): r for r in array.mddev.rdevs if r.raid_disk >= 0}
+    by_slot = {
+        str(r.raid_disk): r for r in array.mddev.rdevs if r.raid_disk >= 0 and not r.replacement
+    }
     if disk in by_slot:
         return by_slot[disk]
     path = find_disk(array.directory.images, disk)

@@ -140,9 +140,14 @@ def member_disk(machine: Machine, image: ImageDisk) -> Disk:
     return SanitizedDisk(image, machine.sanitizer)
 
 
+def write_superblock(disk: ImageDisk, sb: SuperblockV1) -> None:
+    """Write a member's superblock."""
+    _write(disk, sb.super_offset, sb.to_bytes())
+
+
 def write_metadata(disk: ImageDisk, sb: SuperblockV1) -> None:
     """Write a new member's superblock; no log is read before it says that there is one."""
-    _write(disk, sb.super_offset, sb.to_bytes())
+    write_superblock(disk, sb)
 
 
 def _write(disk: ImageDisk, sector: int, raw: bytes) -> None:

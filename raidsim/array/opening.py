@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from raidsim.array.creation import MISSING, ArraySpec, new_superblocks
 from raidsim.array.directory import ArrayDirectory
+from raidsim.array.force import force_risks
 from raidsim.array.member import (
     create_image,
     find_disk,
@@ -16,6 +17,7 @@ from raidsim.array.member import (
     member_disk,
     refuse_member,
     write_metadata,
+    write_superblock,
 )
 from raidsim.disk import ImageDisk, ImageError, ImageMissingError
 from raidsim.dmaengine.drivers import absolute_profile_name
@@ -24,8 +26,6 @@ from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
 from raidsim.md.mddev import Mddev
 from raidsim.md.rdev import Rdev
-from raidsim.md.superblock import MAX_SECTOR
-from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -42,14 +42,14 @@ class RunningArray:
         machine: what the array runs on.
         mddev: the array.
         images: the open image of each member, in use or not.
-        forced: it runs only since it was told to, on what stale members or a dirty parity say.
+        risks: where it runs only since it was told to, what may be wrong with it.
     """
 
     directory: ArrayDirectory
     machine: Machine
     mddev: Mddev
     images: dict[Rdev, ImageDisk]
-    forced: bool
+    risks: list[str]
 
 
 def create_array(
@@ -123,9 +123,6 @@ def assemble_array(
     )
     running = _assemble(directory, force=force, strict=True)
     try:
-        if running.forced:  # from here on the members agree
-            running.mddev.update_superblocks(MD_SB_CHANGE_DEVS)
-            running.machine.sim.run()
         directory.save()
     except BaseException:
         _close_all(running.images.values())
@@ -186,10 +183,9 @@ def _assemble(
         assembly = analyse_members(superblocks, force=force)
         if not inspect:
             _refuse_unfit(directory.path, assembly, superblocks, force=force, strict=strict)
-        forced = force and bool(assembly.forced or assembly.dirty_degraded)
-        if forced:
-            # mdadm's --force declares the parity right, for want of anything better.
-            assembly.freshest.resync_offset = MAX_SECTOR
+            _refuse_forced_readonly(assembly, readonly=readonly)
+        for name in assembly.rewritten:
+            write_superblock(disks[name], superblocks[name])
         if force:
             for name in (*assembly.stale, *assembly.faulty):  # not needed, so left out
                 disks.pop(name).close()
@@ -197,9 +193,7 @@ def _assemble(
         if strict:  # else the array is known, and goes on as it was left
             disks = {name: disks[name] for name in _binding_order(assembly, superblocks, disks)}
             directory.images = [Path(name) for name in disks]
-        return _start(
-            directory, machine, disks, assembly, superblocks, readonly=readonly, forced=forced
-        )
+        return _start(directory, machine, disks, assembly, superblocks, readonly=readonly)
     except BaseException:
         _close_all(disks.values())
         raise
@@ -229,19 +223,23 @@ def _start(
     superblocks: Mapping[str, SuperblockV1],
     *,
     readonly: bool = False,
-    forced: bool = False,
 ) -> RunningArray:
     images = {}
     for name, disk in reversed(disks.items()):  # md lists the newest first
         rdev = Rdev(member_disk(machine, disk), superblocks[name])
         if name in assembly.slots:
-            rdev.take_slot(assembly.slots[name], assembly.recovery_offsets[name])
+            rdev.take_slot(
+                assembly.slots[name],
+                assembly.recovery_offsets[name],
+                replacement=name in assembly.replacements,
+            )
+            rdev.want_replacement = Path(name) in directory.want_replacement
         rdev.faulty = name in assembly.faulty or name in assembly.stale
         if rdev.faulty and _broke(assembly, rdev.superblock):
             rdev.raid_disk = rdev.superblock.role
         images[rdev] = disk
     mddev = Mddev(machine, assembly.geometry, assembly.freshest, list(images), readonly=readonly)
-    return RunningArray(directory, machine, mddev, images, forced)
+    return RunningArray(directory, machine, mddev, images, force_risks(assembly))
 
 
 def _broke(assembly: Assembly, sb: SuperblockV1) -> bool:
@@ -283,6 +281,11 @@ def _refuse_unfit(
             f"{path}: cannot start a dirty degraded array: its parity may be wrong where a write"
             " was cut short; `raidsim assemble --force` takes it as it is"
         )
+
+
+def _refuse_forced_readonly(assembly: Assembly, *, readonly: bool) -> None:
+    if assembly.rewritten and readonly:
+        raise UsageError("--force has to change superblocks here: leave --readonly out")
 
 
 def _open_all(

@@ -43,6 +43,7 @@ class MemberSnapshot:
         replacement: it is to take its slot over from the member that is there.
         recovery_offset_sectors: how far it is rebuilt, when it has a slot and is not in sync.
         data_sectors: the room it has for data.
+        want_replacement: a spare is to replace it.
     """
 
     path: str
@@ -50,9 +51,10 @@ class MemberSnapshot:
     raid_disk: int | None
     in_sync: bool
     faulty: bool
-    replacement: bool = False
     recovery_offset_sectors: int | None
     data_sectors: int
+    replacement: bool = False
+    want_replacement: bool = False
 
     @property
     def state(self) -> str:
@@ -168,8 +170,8 @@ class ArraySnapshot:
         """What a rebuild would run first: "recovery", "resync", or None."""
         if self.sync is not None or self.failed or not self.started:
             return None
-        replacing = any(member.replacement for member in self.members)
-        if self.spare_devices and (self.degraded or replacing):
+        wanted = any(m.replacement or m.want_replacement for m in self.members)
+        if self.spare_devices and (self.degraded or wanted):
             return "recovery"
         return "resync" if self.resync_pending else None
 
@@ -230,6 +232,8 @@ def _member(rdev: Rdev, image: ImageDisk) -> MemberSnapshot:
         raid_disk=rdev.raid_disk if rdev.raid_disk >= 0 else None,
         in_sync=rdev.in_sync and not rdev.faulty,
         faulty=rdev.faulty,
+        replacement=rdev.replacement,
+        want_replacement=rdev.want_replacement,
         recovery_offset_sectors=rdev.recovery_offset if rdev.recovering else None,
         data_sectors=rdev.superblock.data_size,
     )

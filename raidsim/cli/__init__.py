@@ -33,6 +33,7 @@ COMMANDS = {
     "fail": "Fail a member.",
     "remove": "Let a failed or spare member go.",
     "add": "Take a new member on as a spare.",
+    "replace": "Have members replaced while they still work.",
     "rebuild": "Run pending recovery or resync to the end.",
     "check": "Compare parity with data.",
     "repair": "Make parity right.",

@@ -24,6 +24,8 @@ def command(array: str, images: tuple[str, ...], force: bool, readonly: bool) ->
     is assembled anew from the given images.
     """
     with Array.assemble(array, images, force=force, readonly=readonly) as assembled:
+        for risk in assembled.risks:
+            click.echo(f"{array}: {risk}")
         snapshot = take_snapshot(assembled)
         drives = snapshot.active_devices
         text = f"{array}: started with {drives} drive{'s' * (drives != 1)}"

@@ -28,6 +28,8 @@ class Rdev:
         raid_disk: its slot in the array, or -1.
         in_sync: it holds what its slot should hold.
         faulty: it failed and is not used any more; its superblock is never written again.
+        replacement: it is to take the place of the member that has its slot (``Replacement``).
+        want_replacement: a spare is to take its place (``WantReplacement``).
         recovery_offset: it is in sync below this sector of its data, when not ``in_sync``.
         sb_events: the events of its superblock as last written; 0 since it was loaded.
         data_offset: first sector of its data.
@@ -51,8 +53,10 @@ class Rdev:
         "raid_disk",
         "read_errors",
         "recovery_offset",
+        "replacement",
         "sb_events",
         "superblock",
+        "want_replacement",
         "write_error_seen",
     )
 
@@ -63,6 +67,8 @@ class Rdev:
         self.raid_disk = -1
         self.in_sync = False
         self.faulty = False
+        self.replacement = False
+        self.want_replacement = False
         self.recovery_offset = 0
         self.sb_events = 0
         self.data_offset = superblock.data_offset
@@ -97,8 +103,9 @@ class Rdev:
         """
         return self.bad_blocks.overlap(self.data_offset + sector, sectors)
 
-    def take_slot(self, raid_disk: int, recovery_offset: int) -> None:
-        """Become the member of slot ``raid_disk``, in sync below ``recovery_offset``."""
+    def take_slot(self, raid_disk: int, recovery_offset: int, *, replacement: bool = False) -> None:
+        """Become the member of slot ``raid_disk``, or its replacement, in sync so far."""
         self.raid_disk = raid_disk
+        self.replacement = replacement
         self.in_sync = recovery_offset == MAX_SECTOR
         self.recovery_offset = recovery_offset

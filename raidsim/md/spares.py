@@ -8,6 +8,8 @@ from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raidsim.md.mddev import Mddev
     from raidsim.md.rdev import Rdev
 
@@ -26,7 +28,7 @@ def remove_member(mddev: Mddev, rdev: Rdev) -> None:
 
 
 def remove_and_add_spares(mddev: Mddev) -> bool:
-    """Take the slots of failed members from them, for spares that wait; tell if any had one.
+    """Take the slots of failed members from them, for replacements or spares; tell if any had one.
 
     While something is synced they keep their slots: it ends first. A member whose recovery had to
     give up becomes a spare again.
@@ -39,14 +41,25 @@ def remove_and_add_spares(mddev: Mddev) -> bool:
     if not leaving or mddev.sync_thread is not None:
         return False
     for rdev in leaving:
+        if not rdev.replacement:
+            for other in mddev.rdevs:
+                if other.raid_disk == rdev.raid_disk:
+                    other.replacement = False
         rdev.raid_disk = -1
+        rdev.replacement = rdev.want_replacement = False
     _fill_slots(mddev)
     _change_devices(mddev)
     return True
 
 
 def activate_spares(mddev: Mddev) -> bool:
-    """Give spares the slots that have no member; tell if any did."""
+    """Give spares the slots that have no member, then those that want a replacement.
+
+    Of several spares the newest comes first, and takes the lowest slot.
+
+    Returns:
+        Whether any got one.
+    """
     filled = _fill_slots(mddev)
     if filled:
         _change_devices(mddev)
@@ -56,20 +69,58 @@ def activate_spares(mddev: Mddev) -> bool:
 def _fill_slots(mddev: Mddev) -> bool:
     if mddev.recovery_disabled:
         return False
-    taken = {rdev.raid_disk for rdev in mddev.rdevs}
-    free = [slot for slot in range(mddev.geometry.raid_disks) if slot not in taken]
     spares = [rdev for rdev in mddev.rdevs if rdev.raid_disk < 0 and not rdev.faulty]
-    for rdev, slot in zip(spares, free, strict=False):
-        rdev.take_slot(slot, 0)
-    return bool(spares and free)
+    filled = [spare for spare in spares if _take_slot(mddev, spare)]
+    return bool(filled)
+
+
+def _take_slot(mddev: Mddev, spare: Rdev) -> bool:
+    """Give ``spare`` a slot, if one wants it (raid5_add_disk)."""
+    taken = {rdev.raid_disk for rdev in mddev.rdevs}
+    for slot in range(mddev.geometry.raid_disks):
+        if slot not in taken:
+            spare.take_slot(slot, 0)
+            return True
+    replaced = {rdev.raid_disk for rdev in mddev.rdevs if rdev.replacement}
+    wanting = {rdev.raid_disk for rdev in mddev.rdevs if rdev.want_replacement} - replaced
+    if wanting:
+        spare.take_slot(min(wanting), 0, replacement=True)
+    return bool(wanting)
+
+
+def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:
+    """Let members be replaced, by the given spare or by any; those without one wait for it.
+
+    Args:
+        mddev: the array.
+        wanted: members to be replaced, each with the spare to do it, or None.
+    """
+    for rdev, spare in wanted.items():
+        rdev.want_replacement = True
+        if spare is not None:
+            spare.take_slot(rdev.raid_disk, 0, replacement=True)
+    if not activate_spares(mddev) and any(wanted.values()):
+        _change_devices(mddev)
 
 
 def spare_active(mddev: Mddev) -> None:
-    """Members that were rebuilt to their end are in sync now."""
+    """Members that were rebuilt to their end are in sync now.
+
+    A member that has been replaced has not failed, but must go and never be taken for up to date.
+    """
     for rdev in mddev.rdevs:
         if rdev.recovering and rdev.recovery_offset == MAX_SECTOR:
             rdev.in_sync = True
+            if rdev.replacement:
+                _retire(mddev, rdev.raid_disk)
     _change_devices(mddev)
+
+
+def _retire(mddev: Mddev, slot: int) -> None:
+    for rdev in mddev.rdevs:
+        if rdev.raid_disk == slot and not rdev.replacement:
+            rdev.faulty = True
+            rdev.in_sync = False
 
 
 def _change_devices(mddev: Mddev) -> None:

@@ -43,12 +43,13 @@ MD_FEATURE_PPL: Final = 1024
 MD_FEATURE_MULTIPLE_PPLS: Final = 2048
 MD_FEATURE_RAID0_LAYOUT: Final = 4096
 
-SUPPORTED_FEATURES: Final = MD_FEATURE_RECOVERY_OFFSET | MD_FEATURE_BAD_BLOCKS
+SUPPORTED_FEATURES: Final = (
+    MD_FEATURE_RECOVERY_OFFSET | MD_FEATURE_BAD_BLOCKS | MD_FEATURE_REPLACEMENT
+)
 
 _UNSUPPORTED: Final = {
     MD_FEATURE_BITMAP_OFFSET: "a write-intent bitmap",
     MD_FEATURE_RESHAPE_ACTIVE: "a reshape under way",
-    MD_FEATURE_REPLACEMENT: "a replacement under way",
     MD_FEATURE_RESHAPE_BACKWARDS: "a backward reshape",
     MD_FEATURE_NEW_OFFSET: "a moving data offset",
     MD_FEATURE_RECOVERY_BITMAP: "a recovery by bitmap",
@@ -339,12 +340,12 @@ def _check_placement(sb: SuperblockV1, device_sectors: int) -> None:
 
 
 def _check_roles(sb: SuperblockV1) -> None:
-    """The role table must give each slot to one device."""
+    """The role table gives each slot to one device, and maybe to its replacement."""
     if sb.dev_number >= sb.max_dev:
         raise SuperblockError(f"device number {sb.dev_number} has no place among {sb.max_dev}")
     slots = [role for role in sb.dev_roles if role < MD_DISK_ROLE_JOURNAL]
     beyond = [slot for slot in slots if slot >= sb.raid_disks]
     if beyond:
         raise SuperblockError(f"a role is {beyond[0]}, with {sb.raid_disks} raid devices")
-    if len(set(slots)) < len(slots):
-        raise SuperblockError("two devices have one role: a replacement is not supported yet")
+    if any(slots.count(slot) > 2 for slot in set(slots)):
+        raise SuperblockError("three devices have one role")

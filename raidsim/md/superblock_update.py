@@ -12,6 +12,7 @@ from raidsim.md.superblock import (
     MD_DISK_ROLE_SPARE,
     MD_FEATURE_BAD_BLOCKS,
     MD_FEATURE_RECOVERY_OFFSET,
+    MD_FEATURE_REPLACEMENT,
 )
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ def _sync_super(mddev: Mddev, rdev: Rdev) -> None:
         sb.recovery_offset = rdev.recovery_offset
     if rdev.bad_blocks:
         sb.feature_map |= MD_FEATURE_BAD_BLOCKS
+    if rdev.replacement:
+        sb.feature_map |= MD_FEATURE_REPLACEMENT
     roles = [MD_DISK_ROLE_SPARE] * sb.max_dev
     for other in mddev.rdevs:
         roles[other.desc_nr] = other.role

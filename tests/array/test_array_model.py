@@ -109,7 +109,7 @@ class ArrayModel(RuleBasedStateMachine):
     def fail_one_being_rebuilt(self, slot):
         recovering = [r for r in self.mddev.rdevs if r.raid_disk >= 0 and not r.in_sync]
         if recovering:
-            self.fail_one(recovering[slot % len(recovering)].raid_disk)
+            self.array.fail(recovering[slot % len(recovering)].name)
 
     @property
     def being_rebuilt(self):
@@ -133,10 +133,16 @@ class ArrayModel(RuleBasedStateMachine):
         self.array.add(self.scratch / f"new{self.added}.img")
         self.added += 1
 
+    @precondition(lambda self: any(rdev.in_sync for rdev in self.mddev.rdevs))
+    @rule(slot=st.integers(0, 7))
+    def replace(self, slot):
+        active = [rdev for rdev in self.mddev.rdevs if rdev.in_sync]
+        self.array.replace([active[slot % len(active)].name])
+
     @rule()
     def rebuild(self):
         free = sum(rdev.raid_disk < 0 and not rdev.faulty for rdev in self.mddev.rdevs)
-        recovering = sum(rdev.raid_disk >= 0 and not rdev.in_sync for rdev in self.mddev.rdevs)
+        recovering = sum(r.recovering and not r.replacement for r in self.mddev.rdevs)
         still_missing = max(0, self.mddev.degraded - free - recovering)
         reports = self.array.rebuild()
         assert not any(report.interrupted for report in reports)

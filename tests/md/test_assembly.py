@@ -75,9 +75,143 @@ def test_force_takes_the_freshest_first_and_no_more_than_needed():
     superblocks = members()
     set_events(superblocks, d0=10, d1=10, d2=8, d3=6, d4=4)
     assembly = analyse_members(superblocks, force=True)
-    assert assembly.forced == ["d2"]
+    assert assembly.forced == {"d2": (8, 0)}
     assert assembly.degraded == 2
     assert sorted(assembly.stale) == ["d3", "d4"]
+
+
+def test_members_of_one_vintage_come_back_together():
+    superblocks = members()
+    set_events(superblocks, d0=10, d1=10, d2=6, d3=8, d4=8)
+    assembly = analyse_members(superblocks, force=True)
+    assert set(assembly.forced) == {"d3", "d4"}
+    assert assembly.stale == ["d2"]
+
+
+def test_one_declared_faulty_in_the_last_update_is_up_to_date_by_force():
+    superblocks = members(5, 4)
+    set_events(superblocks, d0=10, d1=9, d2=10, d3=5)
+    for name in ("d0", "d2"):
+        superblocks[name].dev_roles[1] = superblocks[name].dev_roles[3] = FAULTY
+    assembly = analyse_members(superblocks, force=True)
+    assert assembly.forced == {"d1": (9, 0)}
+    assert assembly.rewritten == ["d0"], "one table of roles, and no count"
+    assert superblocks["d0"].dev_roles[:4] == [0, 1, 2, FAULTY]
+    assert superblocks["d1"].events == 9
+
+
+def test_force_rewrites_the_counts_of_who_comes_back_and_the_roles_of_who_speaks():
+    superblocks = members()
+    set_events(superblocks, d0=6, d1=10, d2=10, d3=4, d4=4)
+    for name in ("d1", "d2"):
+        superblocks[name].dev_roles[0] = FAULTY
+    assembly = analyse_members(superblocks, force=True)
+    assert assembly.rewritten == ["d0"]
+    assert assembly.freshest is superblocks["d0"], "of the freshest, that of the lowest slot"
+    assert superblocks["d0"].events == 10
+    assert superblocks["d1"].dev_roles[0] == FAULTY
+
+
+def test_force_changes_nothing_where_it_does_not_help():
+    superblocks = members()
+    set_events(superblocks, d0=10, d1=8)
+    for name in ("d2", "d3", "d4"):
+        del superblocks[name]
+    assembly = analyse_members(superblocks, force=True)
+    assert assembly.degraded > 2
+    assert (superblocks["d1"].events, assembly.rewritten) == (8, [])
+
+
+def test_force_calls_a_dirty_degraded_array_clean():
+    superblocks = members(resync_offset=0)
+    del superblocks["d1"]
+    assembly = analyse_members(superblocks, force=True)
+    assert assembly.was_dirty
+    assert not assembly.dirty
+    assert assembly.rewritten == ["d0"]
+
+
+def test_force_leaves_a_complete_dirty_array_to_its_resync():
+    superblocks = members(5, 4, resync_offset=0)
+    set_events(superblocks, d0=10, d1=8, d2=8, d3=10)
+    assembly = analyse_members(superblocks, force=True)
+    assert set(assembly.forced) == {"d1", "d2"}
+    assert assembly.dirty
+
+
+def test_one_that_takes_the_freshest_for_failed_never_comes_back():
+    superblocks = members(5, 4)
+    set_events(superblocks, d0=10, d1=10, d2=8, d3=6)
+    superblocks["d2"].dev_roles[0] = FAULTY
+    assert set(analyse_members(superblocks, force=True).forced) == {"d3"}
+
+
+def test_a_member_that_was_removed_is_stale_not_a_spare():
+    superblocks = members()
+    set_events(superblocks, d0=10, d1=10, d2=10, d3=10, d4=4)
+    for name in ("d0", "d1", "d2", "d3"):
+        superblocks[name].dev_roles[4] = SPARE
+    assembly = analyse_members(superblocks)
+    assert assembly.stale == ["d4"]
+    assert not assembly.spares
+
+
+def test_what_a_spare_has_seen_does_not_make_members_stale():
+    superblocks = members(spares=1)
+    set_events(superblocks, d0=4, d1=4, d2=4, d3=4, d4=4, d5=9)
+    assert not analyse_members(superblocks).stale
+
+
+def test_a_spare_that_did_not_learn_of_its_slot_has_nothing_of_it():
+    superblocks = members(spares=1, missing=())
+    set_events(superblocks, d0=5, d1=5, d2=5, d3=5, d4=4, d5=4)
+    del superblocks["d4"]
+    for name in ("d0", "d1", "d2", "d3"):
+        superblocks[name].dev_roles[4:6] = [SPARE, 4]
+    assembly = analyse_members(superblocks)
+    assert (assembly.slots["d5"], assembly.recovery_offsets["d5"]) == (4, 0)
+
+
+def replacing(**more):
+    """Members of which d5 replaces d1."""
+    superblocks = members(spares=1, **more)
+    for sb in superblocks.values():
+        sb.dev_roles[5] = 1
+    superblocks["d5"].feature_map = 0x12
+    superblocks["d5"].recovery_offset = 128
+    return superblocks
+
+
+def test_a_replacement_shares_its_members_slot():
+    assembly = analyse_members(replacing())
+    assert (assembly.slots["d1"], assembly.slots["d5"]) == (1, 1)
+    assert assembly.replacements == {"d5"}
+    assert (assembly.degraded, assembly.missing) == (0, 0)
+
+
+def test_a_replacement_that_is_all_its_slot_has_is_its_member():
+    superblocks = replacing()
+    del superblocks["d1"]
+    assembly = analyse_members(superblocks)
+    assert not assembly.replacements
+    assert (assembly.degraded, assembly.missing) == (1, 0)
+
+
+def test_two_members_of_one_slot_need_one_to_be_a_replacement():
+    superblocks = replacing()
+    superblocks["d5"].feature_map = 2
+    with pytest.raises(AssemblyError, match="d5: its slot 1 is another member's"):
+        analyse_members(superblocks)
+
+
+def test_a_replacement_does_not_excuse_a_dirty_degraded_array():
+    """Its slot, of nothing but parity, has a member; another is missing."""
+    superblocks = members(4, 4, spares=1, resync_offset=0)
+    for sb in superblocks.values():
+        sb.dev_roles[4] = 3
+    superblocks["d4"].feature_map = 0x12
+    del superblocks["d1"]
+    assert analyse_members(superblocks).dirty_degraded
 
 
 def test_force_leaves_an_array_alone_that_can_run():
@@ -90,7 +224,7 @@ def test_force_does_not_believe_a_member_that_was_being_rebuilt():
     superblocks = members()
     set_events(superblocks, d0=10, d1=10, d2=8, d3=6, d4=4)
     superblocks["d2"].feature_map = 2
-    assert analyse_members(superblocks, force=True).forced == ["d3"]
+    assert analyse_members(superblocks, force=True).forced == {"d3": (6, 0)}
 
 
 @pytest.mark.parametrize("field", ["level", "layout", "raid_disks", "chunksize", "size"])

@@ -134,3 +134,79 @@ def test_a_resync_that_was_cut_short_here_is_finished_by_real_md(real_md, tmp_pa
     assert int(run.sections["resync_start"]) > 0
     assert run.sections["mismatches"].split() == ["0"]
     assert run.sections["sum"].split()[0] == hashlib.sha256(content).hexdigest()
+
+
+def test_a_replacement_that_real_md_was_stopped_in_goes_on_here(real_md, tmp_path):
+    images = make_images(tmp_path, 7, IMAGE_BYTES)
+    content = random.Random(3).randbytes(5 * MIB)
+    (tmp_path / "content").write_bytes(content)
+    real_md.run(
+        images,
+        f"""
+        {CREATE} --assume-clean
+        dd status=none if={tmp_path}/content of=/dev/md0 bs=1M oflag=direct
+        echo 100 > /proc/sys/dev/raid/speed_limit_min
+        echo 1500 > /proc/sys/dev/raid/speed_limit_max
+        mdadm /dev/md0 --fail {disk(4)}
+        mdadm /dev/md0 --remove {disk(4)}
+        echo frozen > /sys/block/md0/md/sync_action
+        mdadm /dev/md0 --add {disk(5)}
+        mdadm /dev/md0 --add {disk(6)}
+        mdadm /dev/md0 --replace {disk(1)}
+        echo idle > /sys/block/md0/md/sync_action
+        until grep -q / /sys/block/md0/md/sync_completed &&
+            [ $(cut -d' ' -f1 /sys/block/md0/md/sync_completed) -gt 2000 ]; do sleep 0.1; done
+        dd status=none if={tmp_path}/content of=/dev/md0 bs=1M count=1 seek=2 oflag=direct
+        """,
+    )
+    stopped_at = {superblock(image).recovery_offset for image in images[5:]}
+    assert 0 < min(stopped_at) < superblock(images[5]).size
+    assert {superblock(image).feature_map for image in images[5:]} == {0x2, 0x12}
+
+    expected = content[: 2 * MIB] + content[:MIB] + content[3 * MIB :]
+    with Array.assemble(tmp_path / "array", [*images[:4], *images[5:]]) as array:
+        assert array.read(0, len(expected)) == expected
+        assert [report.action for report in array.rebuild()] == ["recover"]
+        assert (array.mddev.degraded, array.check().mismatch_sectors) == (0, 0)
+        assert array.read(0, len(expected)) == expected
+        assert [rdev.name for rdev in array.mddev.rdevs if rdev.faulty] == [images[1].name]
+
+
+def test_a_replacement_that_was_cut_short_here_is_finished_by_real_md(real_md, tmp_path):
+    images = make_images(tmp_path, 7, IMAGE_BYTES)
+    content = random.Random(4).randbytes(5 * MIB)
+    with Array.create(tmp_path / "array", SPEC, images[:5]) as array:
+        array.write(0, content)
+        array.fail(images[4].name)
+        array.remove(images[4].name)
+        array.add(images[5])
+        array.add(images[6])
+        array.replace([images[1].name])
+    array = Array.open(tmp_path / "array")
+    stop_half_way(array, "recover")
+    reached = superblock(images[5]).recovery_offset
+    assert 0 < reached < superblock(images[5]).size
+
+    run = real_md.run(
+        images,
+        f"""
+        echo 100 > /proc/sys/dev/raid/speed_limit_min
+        echo 100 > /proc/sys/dev/raid/speed_limit_max
+        mdadm --assemble /dev/md0 {" ".join(disk(i) for i in (0, 1, 2, 3, 5, 6))}
+        section assembled
+        cat /proc/mdstat
+        echo 100000 > /proc/sys/dev/raid/speed_limit_max
+        until [ "$(cat /sys/block/md0/md/sync_action)" = idle ]; do sleep 0.05; done
+        section state
+        cat /proc/mdstat
+        section mismatches
+        {CHECK}
+        section sum
+        head -c {len(content)} /dev/md0 | sha256sum
+        """,
+    )
+    assert "(R)" in run.sections["assembled"]
+    assert "[5/5] [UUUUU]" in run.sections["state"]
+    assert "ubdb[1](F)" in run.sections["state"]
+    assert run.sections["mismatches"].split() == ["0"]
+    assert run.sections["sum"].split()[0] == hashlib.sha256(content).hexdigest()

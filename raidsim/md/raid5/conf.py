@@ -37,10 +37,13 @@ class R5Conf:
         geometry, raid_disks, max_degraded, chunk_sectors: its shape.
         plans: one ``RowPlan`` for each row of the layout's period.
         disks: per slot the member to read and write, or None.
+        replacements: per slot the member that is to replace it, or None.
         all_mask: a bit for every slot.
+        present_mask: slots that have a working member.
         in_sync_mask: slots whose member is wholly in sync.
         recovering: (bit, recovery_offset) of members that are so only in part.
         bad_blocks_mask: slots whose member has bad blocks somewhere.
+        replacing: the bits of slots that have a replacement as well.
         rmw_level: which of the two ways to write is preferred.
         cache: the stripe cache.
         submit: the one submit control all chains use, since one thread issues them.
@@ -66,9 +69,12 @@ class R5Conf:
         self.plans = [RowPlan(row) for row in geometry.rows]
         self.all_mask = (1 << self.raid_disks) - 1
         self.disks: list[Rdev | None] = [None] * self.raid_disks
+        self.replacements: list[Rdev | None] = [None] * self.raid_disks
+        self.present_mask = 0
         self.in_sync_mask = 0
         self.recovering: list[tuple[int, int]] = []
         self.bad_blocks_mask = 0
+        self.replacing: list[int] = []
         self.rmw_level = ENABLE_RMW
         self._end_io = end_io
         self._wake = wake
@@ -104,16 +110,25 @@ class R5Conf:
         return self.plans[sector // self.chunk_sectors % len(self.plans)]
 
     def refresh_members(self) -> None:
-        """Bring ``disks`` and the masks up to date with the array's members."""
+        """Bring ``disks`` and the masks up to date with the array's members.
+
+        A replacement whose slot has no other member that works is the slot's member.
+        """
         self.disks = [None] * self.raid_disks
-        self.in_sync_mask = 0
+        self.replacements = [None] * self.raid_disks
+        self.present_mask = self.in_sync_mask = 0
         self.recovering = []
         self.bad_blocks_mask = 0
-        for rdev in self.mddev.rdevs:
-            if rdev.raid_disk < 0 or rdev.faulty:
+        self.replacing = []
+        working = [r for r in self.mddev.rdevs if r.raid_disk >= 0 and not r.faulty]
+        for rdev in sorted(working, key=lambda rdev: rdev.replacement):
+            bit = 1 << rdev.raid_disk
+            if self.disks[rdev.raid_disk] is not None:
+                self.replacements[rdev.raid_disk] = rdev
+                self.replacing.append(bit)
                 continue
             self.disks[rdev.raid_disk] = rdev
-            bit = 1 << rdev.raid_disk
+            self.present_mask |= bit
             if rdev.in_sync:
                 self.in_sync_mask |= bit
             else:
@@ -136,6 +151,17 @@ class R5Conf:
             for member in members(self.bad_blocks_mask)
             if (rdev := self.disks[member]) is not None and rdev.has_bad_blocks(sector, sectors)
         }
+
+    def read_replacement(self, slot: int, sector: int, sectors: int) -> Rdev | None:
+        """The replacement of ``slot``, if it holds these sectors of its data."""
+        rdev = self.replacements[slot]
+        if (
+            rdev is None
+            or rdev.recovery_offset < sector + sectors
+            or (rdev.bad_blocks and rdev.has_bad_blocks(sector, sectors))
+        ):
+            return None
+        return rdev
 
     @property
     def degraded(self) -> int:

@@ -42,6 +42,8 @@ def _needed_blocks(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> int:
     if s.syncing or sh.toread_mask & s.failed_mask:
         return conf.all_mask
     needed = sh.toread_mask | partial_writes
+    if s.replacing:
+        needed |= s.need_replace
     if s.failed and sh.towrite_mask and _failure_needs_all(conf, sh, s, partial_writes):
         # Reading ahead of a write waits until no more writes are likely to come; what has failed
         # costs no read.

@@ -10,6 +10,7 @@ from raidsim.md.raid5.fill import handle_stripe_fill
 from raidsim.md.raid5.io import ops_run_io
 from raidsim.md.raid5.ops import raid_run_ops
 from raidsim.md.raid5.parity_check import handle_parity_checks5, handle_parity_checks6
+from raidsim.md.raid5.replacement import run_replacement_io, write_to_replacements
 from raidsim.md.raid5.split import split_stripe
 from raidsim.md.raid5.state import STRIPE_OP_BIOFILL, StripeHeadState
 from raidsim.md.raid5.stripe_head import (
@@ -24,6 +25,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_HANDLE,
     STRIPE_INSYNC,
     STRIPE_PREREAD_ACTIVE,
+    STRIPE_REPLACED,
     STRIPE_SPLIT,
     STRIPE_SYNC_REQUESTED,
     STRIPE_SYNCING,
@@ -46,7 +48,7 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
     ):
         return
     if sh.state & STRIPE_SYNC_REQUESTED:
-        sh.state &= ~(STRIPE_SYNC_REQUESTED | STRIPE_INSYNC)
+        sh.state &= ~(STRIPE_SYNC_REQUESTED | STRIPE_INSYNC | STRIPE_REPLACED)
         sh.state |= STRIPE_SYNCING
     sh.state &= ~STRIPE_DELAYED
     s = StripeHeadState(conf, sh)
@@ -72,6 +74,7 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
         or sh.towrite_mask & ~sh.overwrite
         or (sh.towrite_mask and s.failed)
         or (s.syncing and (sh.uptodate | sh.wantcompute) != conf.all_mask)
+        or (s.replacing and s.need_replace & ~sh.uptodate)
     ):
         handle_stripe_fill(conf, sh, s)
     if (
@@ -89,9 +92,11 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
         else:
             handle_parity_checks5(conf, sh, s)
     if sh.state & STRIPE_SYNCING and not sh.locked and not sh.state & STRIPE_COMPUTE_RUN:
-        if s.replacing:
+        if s.need_replace and not sh.state & STRIPE_REPLACED:
+            write_to_replacements(sh, s)
+        elif s.replacing:
             sh.state |= STRIPE_INSYNC
-        if sh.state & STRIPE_INSYNC:
+        if sh.state & STRIPE_INSYNC and not sh.locked:
             sh.state &= ~STRIPE_SYNCING
             conf.mddev.done_sync(sh.sectors, ok=True)
             conf.cache.wake_waiters(sh)
@@ -100,6 +105,8 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
 
     if s.ops_request:
         raid_run_ops(conf, sh, s)
+    if conf.replacing:
+        run_replacement_io(conf, sh, s)
     if sh.wantread | sh.wantwrite:
         ops_run_io(conf, sh)
     if s.dec_preread_active:

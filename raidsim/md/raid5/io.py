@@ -105,7 +105,7 @@ def _write_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:
     sh.state |= STRIPE_DEGRADED
     rdev = conf.disks[member]
     if rdev is not None:
-        rdev.write_error_seen = True
+        rdev.write_error_seen = rdev.want_replacement = True
 
 
 def _write_over_bad_block(conf: R5Conf, sh: StripeHead, member: int) -> None:

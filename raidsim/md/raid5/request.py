@@ -152,7 +152,7 @@ def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
     """Read straight from the members into the bio, past the stripe cache.
 
     A chunk whose member is not in sync there, has bad blocks there, or cannot be read, goes
-    through the stripes.
+    through the stripes. A replacement that has got far enough is read in its member's place.
     """
     chunk_sectors = conf.chunk_sectors
     geometry = conf.geometry
@@ -163,12 +163,14 @@ def chunk_aligned_read(conf: R5Conf, bio: Bio) -> None:
         next_sector = min(end_sector, sector - sector % chunk_sectors + chunk_sectors)
         member_sector, dd_idx, _ = geometry.compute_sector(sector)
         rdev = conf.disks[dd_idx]
+        if conf.replacing:
+            rdev = conf.read_replacement(dd_idx, member_sector, next_sector - sector) or rdev
         bio.remaining += 1
         start = (sector - bio.sector) * 512
         length = (next_sector - sector) * 512
         if (
             rdev is None
-            or not rdev.in_sync
+            or not (rdev.in_sync or rdev.replacement)
             or (conf.bad_blocks_mask and rdev.has_bad_blocks(member_sector, next_sector - sector))
         ):
             StripeRequest(conf, bio, sector, length).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.md.raid5.replacement import replacements_at
 from raidsim.md.raid5.stripe_head import STRIPE_BIOFILL_RUN, STRIPE_SYNCING, members
 
 if TYPE_CHECKING:
@@ -26,8 +27,11 @@ class StripeHeadState:
         insync_mask, failed_mask: members that can, and cannot, be read here (``R5_Insync``).
         failed: how many cannot.
         failed_num: those members, the highest first.
+        need_replace: slots whose replacement does not have this stripe yet (``R5_NeedReplace``).
+        read_repl: slots whose replacement has it, and is read instead (``R5_ReadRepl``).
+        want_replace: slots whose replacement is to be written now (``R5_WantReplace``).
         syncing: a resync, recovery, check or repair wants this whole stripe.
-        replacing: the reason for a sync is gone, so that it ends with nothing done.
+        replacing: a sync has nothing to do here but to write replacements, if any.
         to_fill: members whose up-to-date data some read wants: they need no access.
         req_compute: this pass asked for a computation.
         dec_preread_active: the stripe no longer counts as reading ahead.
@@ -40,11 +44,14 @@ class StripeHeadState:
         "failed_mask",
         "failed_num",
         "insync_mask",
+        "need_replace",
         "ops_request",
+        "read_repl",
         "replacing",
         "req_compute",
         "syncing",
         "to_fill",
+        "want_replace",
     )
 
     def __init__(self, conf: R5Conf, sh: StripeHead) -> None:
@@ -54,6 +61,10 @@ class StripeHeadState:
             insync = conf.insync_mask(sh.sector + sh.sectors)
         if conf.bad_blocks_mask:
             insync = _without_bad_blocks(conf, sh, insync)
+        self.need_replace = self.read_repl = self.want_replace = 0
+        if conf.replacing:
+            self.read_repl, self.need_replace = replacements_at(conf, sh)
+            insync |= self.read_repl
         if sh.read_error:
             # A member that is out of sync anyway has nothing to cure; one that could not be read
             # here counts as failed here.
@@ -71,11 +82,13 @@ class StripeHeadState:
             sh.wantfill |= self.to_fill
         self.syncing = self.replacing = False
         if sh.state & STRIPE_SYNCING:
-            # A member being rebuilt, a stripe that was never in sync and a request by the user
-            # want the whole stripe; otherwise only replacements would be written.
-            do_recovery = any(bit & failed for bit, _ in conf.recovering)
+            # A member being rebuilt or one that could not be read, a stripe that was never in
+            # sync and a request by the user want the whole stripe; else it is replacements alone.
+            do_recovery = conf.present_mask & failed
             mddev = conf.mddev
-            self.syncing = do_recovery or sh.sector >= mddev.recovery_cp or mddev.sync_requested
+            self.syncing = bool(
+                do_recovery or sh.sector >= mddev.recovery_cp or mddev.sync_requested
+            )
             self.replacing = not self.syncing
         self.req_compute = False
         self.dec_preread_active = False

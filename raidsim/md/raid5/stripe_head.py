@@ -41,8 +41,9 @@ STRIPE_IO_STARTED = 1 << 7
 STRIPE_FULL_WRITE = 1 << 8
 STRIPE_BIOFILL_RUN = 1 << 9
 STRIPE_COMPUTE_RUN = 1 << 10
+STRIPE_REPLACED = 1 << 11
 # Ours: the units are no longer alike, so each has to go on alone.
-STRIPE_SPLIT = 1 << 11
+STRIPE_SPLIT = 1 << 31
 
 # check_state (enum check_states).
 CHECK_IDLE, CHECK_RUN, CHECK_RUN_Q, CHECK_RUN_PQ, CHECK_RESULT = range(5)
