@@ -56,9 +56,10 @@ def _show_slot(_mddev: Mddev, rdev: Rdev) -> str:
 
 
 def _show_state(_mddev: Mddev, rdev: Rdev) -> str:
-    if rdev.faulty:
-        return "faulty"
-    return "in_sync" if rdev.in_sync else "spare"
+    words = ["faulty" if rdev.faulty else "in_sync" if rdev.in_sync else "spare"]
+    words += ["want_replacement"] if rdev.want_replacement else []
+    words += ["replacement"] if rdev.replacement else []
+    return ",".join(words)
 
 
 def _store_state(mddev: Mddev, rdev: Rdev, text: str) -> None:

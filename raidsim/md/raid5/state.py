@@ -59,12 +59,12 @@ class StripeHeadState:
         insync = conf.in_sync_mask
         if conf.recovering:
             insync = conf.insync_mask(sh.sector + sh.sectors)
-        if conf.bad_blocks_mask:
-            insync = _without_bad_blocks(conf, sh, insync)
         self.need_replace = self.read_repl = self.want_replace = 0
         if conf.replacing:
             self.read_repl, self.need_replace = replacements_at(conf, sh)
-            insync |= self.read_repl
+        if conf.bad_blocks_mask:
+            insync = _without_bad_blocks(conf, sh, insync, self.read_repl)
+        insync |= self.read_repl
         if sh.read_error:
             # A member that is out of sync anyway has nothing to cure; one that could not be read
             # here counts as failed here.
@@ -95,14 +95,16 @@ class StripeHeadState:
         self.ops_request = 0
 
 
-def _without_bad_blocks(conf: R5Conf, sh: StripeHead, insync: int) -> int:
-    """Take the members that have a bad block here out of ``insync``.
+def _without_bad_blocks(conf: R5Conf, sh: StripeHead, insync: int, read_repl: int) -> int:
+    """Take the members that have a bad block here out of ``insync``, unless they are not read.
 
     Where what belongs there is known, the block is tried anew, as after a read error; but not on
     a member that is known to refuse writes.
     """
     for member, rdev in conf.bad_members(sh.sector, sh.sectors).items():
         bit = 1 << member
+        if read_repl & bit:
+            continue
         if sh.uptodate & bit and not rdev.write_error_seen:
             insync |= bit
             sh.read_error |= bit
