@@ -10,14 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from raidsim.array import manage
 from raidsim.array.attributes import get_attribute, set_attribute
-from raidsim.array.manage import (
-    add_member,
-    fail_member,
-    remember_wishes,
-    remove_member,
-    replace_members,
-)
 from raidsim.array.opening import assemble_array, create_array, open_array
 from raidsim.array.settings import Settings
 from raidsim.array.syncing import (
@@ -158,7 +152,7 @@ class Array:
             self.machine.sim.run()
             self.mddev.stop_writes()
             self.machine.sim.run()
-            remember_wishes(self)
+            manage.remember_wishes(self)
             self.machine.stop()
         finally:
             self.abandon()
@@ -241,7 +235,7 @@ class Array:
         Raises:
             RaidsimError: there is no such disk, or it failed before.
         """
-        fail_member(self, disk)
+        manage.fail_member(self, disk)
 
     def remove(self, disk: str) -> None:
         """Let a failed or spare member go, as ``mdadm --remove``.
@@ -249,7 +243,7 @@ class Array:
         Raises:
             RaidsimError: it is in use.
         """
-        remove_member(self, disk)
+        manage.remove_member(self, disk)
 
     def add(self, image: str | os.PathLike[str]) -> None:
         """Take a new member on as a spare, as ``mdadm --add``; ``rebuild`` puts it to use.
@@ -259,7 +253,7 @@ class Array:
         Raises:
             RaidsimError: it is too small, or part of this or another array.
         """
-        add_member(self, image)
+        manage.add_member(self, image)
 
     def replace(self, disks: Sequence[str], replacements: Sequence[str] = ()) -> list[str]:
         """Have members replaced while they still work, as ``mdadm --replace --with``.
@@ -269,8 +263,7 @@ class Array:
 
         Args:
             disks: the members to be replaced.
-            replacements: spares, the first for the first member and so on; any do where none is
-                named.
+            replacements: spares, the first for the first member; any do where none is named.
 
         Returns:
             The ``disks`` that wait for a spare.
@@ -278,7 +271,7 @@ class Array:
         Raises:
             RaidsimError: a member is not active or a replacement not a spare; nothing was changed.
         """
-        return replace_members(self, disks, replacements)
+        return manage.replace_members(self, disks, replacements)
 
     # -- sync -----------------------------------------------------------------------------------
 
