@@ -7,12 +7,16 @@ import pytest
 from md_rig import Rig
 
 from raidsim import Machine
-from raidsim.disk import WRITE
+from raidsim.disk import READ, WRITE
+from raidsim.md.bio import Bio
 from raidsim.md.layout import layout_name
 from raidsim.md.raid5 import mismatch as mismatch_module
-from raidsim.md.raid5.mismatch import Mismatch, MismatchLog, Wrong
+from raidsim.md.raid5.mismatch import Mismatch, MismatchLog, Wrong, find_wrong_member
+from raidsim.md.raid5.request import StripeRequest
+from raidsim.md.raid5.state import StripeHeadState
 from raidsim.md.superblock import MAX_SECTOR
 from raidsim.md.sync import SyncThread
+from raidsim.raid6.tables import gfexp, gfinv, gfmul
 
 RAID6_LAYOUTS = [*range(6), 8, 9, 10, *range(16, 21)]
 ENGINES = ["", "iop13xx", "iop32x", "mv_xor-kirkwood"]
@@ -315,3 +319,52 @@ def test_stopped_anywhere_each_page_is_as_it_was_or_healed():
             assert set(differing.tolist()) <= {0, 4096}
     assert same(states[-1], whole)
     assert len(rig.accesses("write")) == 6
+
+
+def test_a_quotient_that_points_to_a_parity_of_a_ddf_layout_is_nobodys():
+    """P and Q have slots of their own there, which count as zeros."""
+    rig = raid6(8, 6, rows=6)
+    row = rig.geometry.row(2)
+    first, second = row.data_disks[:2]
+    weight, other, pointed_to = gfexp[first], gfexp[second], gfexp[row.pd_idx]
+    error = gfmul[weight ^ pointed_to, gfinv[other ^ pointed_to]]
+    spoil(rig, first, 32, [5], 1)
+    spoil(rig, second, 32, [5], error)
+    assert sync(rig, "check").listed == [Mismatch(32, Wrong.SEVERAL, -1, "", 1)]
+
+
+def test_an_engine_that_sees_a_mismatch_where_there_is_none_accuses_nobody():
+    rig = raid6(rows=1)
+    rig.sync("check")
+    conf = rig.mddev.personality.conf
+    sh = conf.cache._heads[0]
+    for head in conf.cache.split(sh, sh.plan):
+        head.uptodate = conf.all_mask
+        found = find_wrong_member(conf, head, StripeHeadState(conf, head))
+        assert found == Mismatch(head.sector, Wrong.UNKNOWN, -1, "", 0)
+
+
+def test_who_reads_a_page_while_it_is_computed_gets_it_healed():
+    machine = Machine(engines=["iop13xx"], timed=True)
+    rig = raid6(rows=1, machine=machine)
+    member = place(rig, "data", 0)
+    spoil(rig, member, 0)
+    rig.mddev.mismatch_log = MismatchLog()
+    SyncThread(rig.mddev, "repair").start()
+    conf = rig.mddev.personality.conf
+    machine.sim.run_until(lambda: conf.cache._heads.get(0) and conf.cache._heads[0].wrong)
+    bio = Bio(READ, 0, np.zeros(4096, np.uint8))
+    StripeRequest(conf, bio, 0, 4096).start()
+    rig.run()
+    assert bio.done
+    assert np.array_equal(bio.buffer, rig.model[:4096])
+
+
+def test_what_an_earlier_repair_wrote_is_not_written_again_by_a_rebuild():
+    rig = Rig(6, 6, chunk_kib=4, rows=1, spares=1)
+    spoil(rig, place(rig, "P", 0), 0)
+    rig.sync("repair")
+    rig.fail(place(rig, "data", 0))
+    rig.log.clear()
+    rig.rebuild()
+    assert rig.touched("write") == {6: 1}
