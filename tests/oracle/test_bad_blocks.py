@@ -38,7 +38,7 @@ def examined_by_mdadm(image):
     return run.stdout
 
 
-@pytest.mark.parametrize(("level", "members", "minor_version"), [(4, 3, 0), (5, 4, 2), (6, 5, 1)])
+@pytest.mark.parametrize(("level", "members", "minor_version"), [(4, 3, 0), (6, 5, 1)])
 def test_write_errors_leave_the_kernels_lists(
     level, members, minor_version, content, real_md, tmp_path
 ):
@@ -84,21 +84,7 @@ def test_write_errors_leave_the_kernels_lists(
         assert "\n".join(shown) + "\n" == examined_by_mdadm(image)
 
 
-def test_a_write_error_wider_than_a_unit_makes_each_unit_bad(content, real_md, tmp_path):
-    """How many updates of the superblocks that takes depends on timing, so events may differ."""
-    trial = Trial(tmp_path, content, level=6, members=5)
-    row = row_bytes(6, 5)
-    trial.write(0, 8 * row)
-    trial.hole(1, 36, 40)
-    trial.write(0, 8 * row)
-    trial.snap("bad")
-    trial.read_all()
-    trial.run(real_md)
-    trial.compare(ignored=("events",))
-    assert trial.bad_blocks("bad", 1) == [(32, 48)]
-
-
-@pytest.mark.parametrize(("level", "members", "minor_version"), [(5, 4, 2), (6, 5, 0)])
+@pytest.mark.parametrize(("level", "members", "minor_version"), [(6, 5, 0)])
 def test_read_errors_are_cured_and_counted(
     level, members, minor_version, content, real_md, tmp_path
 ):
@@ -194,14 +180,17 @@ def test_ranges_merge_and_split_as_in_the_kernel(seed, content, real_md, tmp_pat
 
 
 def test_either_side_takes_over_bad_blocks_and_reads_around_them(content, real_md, tmp_path):
+    """How many updates of the superblocks several units take depends on timing: events differ."""
     trial = Trial(tmp_path, content, level=6, members=5)
     row = row_bytes(6, 5)
     trial.write(0, 8 * row)
-    trial.hole(1, 40)
+    trial.hole(1, 36, 40)
     trial.hole(3, 200)
     trial.write(0, 8 * row)
     trial.snap("bad")
     trial.run(real_md)
+    trial.compare(ignored=("events",))
+    assert trial.bad_blocks("bad", 1) == [(32, 48)]
     written = content.read_bytes()[: 8 * row]
     theirs, ours = (
         [trial.snapshot(side, "bad", i) for i in range(5)] for side in ("theirs", "ours")
