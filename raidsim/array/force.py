@@ -58,7 +58,8 @@ def _parity_lines(assembly: Assembly) -> list[str]:
 
 def _advice(assembly: Assembly) -> str:
     if assembly.degraded < assembly.geometry.max_degraded:
-        check = "`raidsim check` tells how much disagrees"
+        # mdadm begins the repair by itself.
+        check = "`raidsim check` tells how much disagrees, `raidsim repair` makes parity agree"
     else:
         check = "there is no redundancy left to check with"
     return f"{check}; look at the contents, as with `fsck -n`, before they are written to"

@@ -265,10 +265,11 @@ def _refuse_unfit(
     geometry = assembly.geometry
     enough = assembly.degraded <= geometry.max_degraded
     if strict and not force:
-        for name in (*assembly.stale, *assembly.faulty):
+        remedy = "leave it out, or bring" if enough else "too few are left without it: bring"
+        for name in (*assembly.faulty, *assembly.stale):
             raise AssemblyError(
                 f"{name}: is stale: it has seen {superblocks[name].events} events, the array"
-                f" {assembly.freshest.events}; leave it out, or bring it back with --force"
+                f" {assembly.freshest.events}; {remedy} it back with --force"
             )
     if strict and not enough:
         raise AssemblyError(

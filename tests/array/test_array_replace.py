@@ -140,6 +140,14 @@ def test_a_replacement_is_not_replaced_nor_removed(make):
         assert array.replace(["1"]) == []
 
 
+def test_a_member_being_rebuilt_is_not_replaced(make):
+    path = make()
+    with Array.open(path) as array:
+        array.fail("1")  # the spare has the slot from here on
+        with pytest.raises(RaidsimError, match="is not active"):
+            array.replace(["disk5.img"])
+
+
 def test_an_interrupted_replacement_goes_on_where_it_was(make):
     path = make()
     with Array.open(path) as array:

@@ -112,6 +112,14 @@ def test_force_rewrites_the_counts_of_who_comes_back_and_the_roles_of_who_speaks
     assert superblocks["d1"].dev_roles[0] == FAULTY
 
 
+def test_force_counts_slots_not_places_in_the_list():
+    superblocks = members()
+    set_events(superblocks, d0=10, d2=10, d4=8)
+    del superblocks["d1"], superblocks["d3"]
+    assembly = analyse_members(superblocks, force=True)
+    assert (set(assembly.forced), assembly.degraded) == ({"d4"}, 2)
+
+
 def test_force_changes_nothing_where_it_does_not_help():
     superblocks = members()
     set_events(superblocks, d0=10, d1=8)

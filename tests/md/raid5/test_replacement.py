@@ -196,7 +196,7 @@ def test_a_missing_member_and_a_replacement_are_filled_in_one_walk():
 
 @pytest.mark.parametrize(("level", "disks"), LEVELS)
 def test_a_replacement_above_recovery_cp_gets_parity_that_was_checked_and_repaired(level, disks):
-    """The kernel may write what a check of P left in its buffer."""
+    """A check uses P's buffer up: its replacement must not get what is left there."""
     rig = replacing(level, disks, resync_offset=0, parity=False)
     rig.sync("recover")
     rig.place(OLD, disks)
