@@ -5,6 +5,7 @@ from md_rig import Rig
 
 from raidsim.errors import UsageError
 from raidsim.md.attributes import AttributeRefusedError, InvalidValueError, names, show, store
+from raidsim.md.badblocks import BadBlocks
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.superblock import MAX_SECTOR
 
@@ -112,6 +113,23 @@ def test_a_member_is_failed_by_its_state(rig, mddev):
     assert show(mddev, "dev-disk1/recovery_start") == "0"
 
 
+def test_bad_blocks_are_listed_and_added(mddev):
+    for rdev in mddev.rdevs:
+        rdev.bad_blocks = BadBlocks(512)
+    store(mddev, "dev-disk1/bad_blocks", "16 8")
+    store(mddev, "dev-disk1/bad_blocks", "64 16")
+    assert show(mddev, "dev-disk1/bad_blocks") == "16 8\n64 16"
+    assert show(mddev, "dev-disk1/unacknowledged_bad_blocks") == ""
+    mddev.rdevs[0].bad_blocks = BadBlocks(0)
+    with pytest.raises(AttributeRefusedError, match="no room"):
+        store(mddev, f"dev-{mddev.rdevs[0].name}/bad_blocks", "16 8")
+
+
+def test_a_member_that_refused_a_write_says_so(rig, mddev):
+    rig.rdev(1).write_error_seen = True
+    assert show(mddev, "rd1/state") == "in_sync,write_error"
+
+
 def test_frozen_a_failed_member_keeps_its_slot(mddev, rig):
     store(mddev, "sync_action", "frozen")
     store(mddev, "dev-disk1/state", "faulty")
@@ -205,9 +223,23 @@ def test_the_stripe_cache_takes_its_new_size(mddev, rig):
         assert mddev.personality.conf.cache.capacity_units == int(size)
         rig.write(0, 64)
         assert rig.reads_right()
+    assert mddev.personality.conf.cache.max_units == 16
     store(mddev, "preread_bypass_threshold", "900")
     store(mddev, "stripe_cache_size", "17")
     assert show(mddev, "preread_bypass_threshold") == "900"
+
+
+def test_stripe_heads_are_no_taller_than_the_stripe_cache():
+    rig = Rig(6, 5, chunk_kib=128)
+    store(rig.mddev, "stripe_cache_size", "17")
+    assert rig.mddev.personality.conf.cache.max_units == 17
+    rig.write(0, 768)
+    assert rig.reads_right()
+
+
+def test_sync_min_is_rounded_down_to_a_unit(mddev):
+    store(mddev, "sync_min", "15")
+    assert show(mddev, "sync_min") == "8"
 
 
 def test_the_stripe_cache_is_not_changed_while_it_is_in_use(mddev, rig):
@@ -238,14 +270,3 @@ def test_a_higher_threshold_lets_more_full_rows_pass_a_write_that_reads_ahead(md
     cache = mddev.personality.conf.cache
     store(mddev, "preread_bypass_threshold", "7")
     assert cache.bypass_threshold == 7
-
-
-def test_bad_blocks_are_listed_by_sector_and_length(mddev, rig):
-    rdev = rig.rdev(1)
-    rdev.bad_blocks.capacity = 2
-    rdev.bad_blocks.set(2048, 8)
-    rdev.bad_blocks.set(4096, 16)
-    assert show(mddev, "dev-disk1/bad_blocks") == "2048 8\n4096 16"
-    assert show(mddev, "dev-disk1/unacknowledged_bad_blocks") == ""
-    with pytest.raises(AttributeRefusedError, match="can only be read"):
-        store(mddev, "dev-disk1/bad_blocks", "0 8")

@@ -109,6 +109,14 @@ def test_a_check_begun_at_sync_max_costs_three_events(raid6):
     assert events(raid6) == before + 3
 
 
+def test_a_check_that_is_stopped_goes_on_at_its_last_checkpoint(raid6):
+    thread = SyncThread(raid6.mddev, "check")
+    thread.start()
+    raid6.machine.sim.run_until(lambda: thread.position >= 2000)
+    stop(raid6, thread)
+    assert raid6.mddev.sync_control.resync_min == 1416
+
+
 def test_a_check_while_a_resync_is_pending_moves_the_resync_on():
     rig = Rig(6, 4, rows=ROWS, parity=False, resync_offset=4096)
     control = rig.mddev.sync_control

@@ -33,7 +33,7 @@ ABSENT = {
     "skip_copy",
     "sync_force_parallel",
 }
-MEMBER_ABSENT = {"bad_blocks", "unacknowledged_bad_blocks", "new_offset", "ppl_sector", "ppl_size"}
+MEMBER_ABSENT = {"new_offset", "ppl_sector", "ppl_size"}
 SPEED = {"sync_speed"}  # of the machine, not of the array
 
 # Bash's own words, since a process is dear there.
@@ -70,7 +70,7 @@ look() {
 }
 put() {
     if printf '%s\\n' "$2" 2>/dev/null >$M/$1; then echo taken; else echo refused; fi
-    value $M/$1; echo "$value"
+    value $M/$1; echo "${value//$'\\n'/|}"
 }
 """
 
@@ -319,6 +319,7 @@ WRITES = [
     ("sync_action", "abc"),
     *(("MEMBER/errors", v) for v in ("5", "abc", "-1", "0")),
     *(("MEMBER/slot", v) for v in ("1", "abc")),
+    *(("MEMBER/bad_blocks", v) for v in ("8", "8 0", "8 -1", "a b", "4000 8", "5000 512", "")),
     ("MEMBER/offset", "0"),
     ("MEMBER/recovery_start", "0"),
     *(("MEMBER/state", v) for v in ("abc", "insync", "replacement")),
@@ -340,7 +341,7 @@ def test_what_is_taken_and_what_is_refused_is_as_under_md(real_md, tmp_path):
                 found.append("taken")
             except (attributes.InvalidValueError, attributes.AttributeRefusedError):
                 found.append("refused")
-            found.append(attributes.show(array.mddev, own_name))
+            found.append(attributes.show(array.mddev, own_name).replace("\n", "|"))
         uuid = attributes.show(array.mddev, "uuid")
     lines = iter(zip(printed, found, strict=True))
     for name, value in WRITES:

@@ -39,4 +39,5 @@ READ_ONLY = {
     "metadata_version": "the array is in use",
     **dict.fromkeys(("offset", "size"), _RESHAPE),
     **dict.fromkeys(("recovery_start", "slot"), "the array is in use"),
+    "unacknowledged_bad_blocks": "write bad_blocks",
 }

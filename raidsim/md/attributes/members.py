@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from raidsim.md.attributes.attribute import (
     parse_unsigned,
 )
 from raidsim.md.superblock import MAX_SECTOR
+from raidsim.md.superblock_update import MD_SB_CHANGE_CLEAN
 
 if TYPE_CHECKING:
     from raidsim.md.mddev import Mddev
@@ -32,16 +34,12 @@ def slot_links(mddev: Mddev) -> dict[str, str]:
     return {
         f"rd{rdev.raid_disk}": directory
         for directory, rdev in member_directories(mddev).items()
-        if rdev.raid_disk >= 0
+        if rdev.raid_disk >= 0 and not rdev.replacement
     }
 
 
 def _store_errors(_mddev: Mddev, rdev: Rdev, text: str) -> None:
     rdev.corrected_errors = parse_unsigned(text, U32_MAX)
-
-
-def _show_bad_blocks(_mddev: Mddev, rdev: Rdev) -> str:
-    return "\n".join(f"{start} {end - start}" for start, end in rdev.bad_blocks)
 
 
 def _show_recovery_start(_mddev: Mddev, rdev: Rdev) -> str:
@@ -55,8 +53,22 @@ def _show_slot(_mddev: Mddev, rdev: Rdev) -> str:
     return str(rdev.raid_disk) if rdev.raid_disk >= 0 else "none"
 
 
+def _show_bad_blocks(_mddev: Mddev, rdev: Rdev) -> str:
+    return "\n".join(f"{start} {end - start}" for start, end in rdev.bad_blocks)
+
+
+def _store_bad_blocks(mddev: Mddev, rdev: Rdev, text: str) -> None:
+    match = re.fullmatch(r"([0-9]+) +([0-9]+)", text, re.ASCII)
+    if match is None or not int(match[2]):
+        raise ValueError(text)
+    if not rdev.bad_blocks.set(int(match[1]), int(match[2])):
+        raise AttributeRefusedError("there is no room for it in the member's log")
+    mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
+
+
 def _show_state(_mddev: Mddev, rdev: Rdev) -> str:
     words = ["faulty" if rdev.faulty else "in_sync" if rdev.in_sync else "spare"]
+    words += ["write_error"] if rdev.write_error_seen else []
     words += ["want_replacement"] if rdev.want_replacement else []
     words += ["replacement"] if rdev.replacement else []
     return ",".join(words)
@@ -86,7 +98,12 @@ _OTHER_STATES = {
 }
 
 ATTRIBUTES = (
-    MemberAttribute(name="bad_blocks", show=_show_bad_blocks),
+    MemberAttribute(
+        name="bad_blocks",
+        show=_show_bad_blocks,
+        store=_store_bad_blocks,
+        takes="a sector of the device and a number of sectors",
+    ),
     MemberAttribute(
         name="errors",
         show=lambda _, rdev: str(rdev.corrected_errors),
@@ -96,8 +113,8 @@ ATTRIBUTES = (
     MemberAttribute(name="offset", show=lambda _, rdev: str(rdev.data_offset)),
     MemberAttribute(name="recovery_start", show=_show_recovery_start),
     MemberAttribute(name="size", show=lambda _, rdev: str(rdev.superblock.data_size // 2)),
-    # Between commands all bad blocks are in the log.
-    MemberAttribute(name="unacknowledged_bad_blocks", show=lambda _mddev, _rdev: ""),
     MemberAttribute(name="slot", show=_show_slot),
     MemberAttribute(name="state", show=_show_state, store=_store_state, takes="faulty, or remove"),
+    # Nothing is relied on before the log that lists it is written.
+    MemberAttribute(name="unacknowledged_bad_blocks", show=lambda _mddev, _rdev: ""),
 )
