@@ -60,6 +60,13 @@ def test_what_was_set_is_kept(done):
     )
 
 
+@pytest.mark.usefixtures("arr")
+def test_bad_blocks_that_were_set_are_in_the_members_log(done):
+    done("set arr dev-disk1.img/bad_blocks '3000 8'")
+    assert done("get arr dev-disk1.img/bad_blocks") == "3000 8\n"
+    assert "3000 for 8 sectors" in done("examine --badblocks arr/disk1.img")
+
+
 @pytest.mark.usefixtures("spoilt")
 def test_a_check_by_attribute_is_a_check(cli, done):
     found = cli("set arr sync_action check")

@@ -8,6 +8,7 @@ from md_rig import Rig
 from raidsim import Machine
 from raidsim.md.attributes import show, store
 from raidsim.md.sync import start_sync
+from raidsim.md.sync_speed import GO, SLEEP, SyncSpeed
 
 MILLISECOND = 1_000_000
 SECOND = 1000 * MILLISECOND
@@ -105,6 +106,15 @@ def test_below_the_lowest_speed_it_minds_nobody(rig):
     store(rig.mddev, "sync_speed_min", "1000000")
     _, in_flight = watch(rig, other_io=True)
     assert in_flight > WINDOW_SECTORS
+
+
+def test_what_is_only_begun_does_not_count_as_speed(rig):
+    store(rig.mddev, "sync_speed_min", "1")
+    store(rig.mddev, "sync_speed_max", "1")
+    speed = SyncSpeed(rig.mddev)
+    speed.begun(2048)
+    assert speed.verdict(2048) == GO
+    assert speed.verdict(1024) == SLEEP
 
 
 def test_interrupted_in_its_sleep_it_ends(rig):
