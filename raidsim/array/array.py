@@ -10,16 +10,10 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from raidsim.array import manage
+from raidsim.array import manage, syncing
 from raidsim.array.attributes import get_attribute, set_attribute
 from raidsim.array.opening import assemble_array, create_array, open_array
 from raidsim.array.settings import Settings
-from raidsim.array.syncing import (
-    SyncReport,
-    require_two_right_parities,
-    run_pending,
-    run_requested,
-)
 from raidsim.array.transfer import check_range, read_into, run_bio, write
 from raidsim.md import attributes
 from raidsim.md.bio import FLUSH, Bio
@@ -35,7 +29,7 @@ if TYPE_CHECKING:
 
     from raidsim.array.creation import ArraySpec
     from raidsim.array.opening import RunningArray
-    from raidsim.array.syncing import Progress
+    from raidsim.array.syncing import Progress, SyncReport
 
 
 class Array:
@@ -245,15 +239,16 @@ class Array:
         """
         manage.remove_member(self, disk)
 
-    def add(self, image: str | os.PathLike[str]) -> None:
+    def add(self, image: str | os.PathLike[str]) -> bool:
         """Take a new member on as a spare, as ``mdadm --add``; ``rebuild`` puts it to use.
 
-        An image that does not exist is made, as large as the array's first.
+        An image that does not exist is made, as large as the array's first. A former member is
+        re-added if it can be; tell if it was.
 
         Raises:
             RaidsimError: it is too small, or part of this or another array.
         """
-        manage.add_member(self, image)
+        return manage.add_member(self, image)
 
     def replace(self, disks: Sequence[str], replacements: Sequence[str] = ()) -> list[str]:
         """Have members replaced while they still work, as ``mdadm --replace --with``.
@@ -273,6 +268,14 @@ class Array:
         """
         return manage.replace_members(self, disks, replacements)
 
+    def re_add(self, disk: str | os.PathLike[str]) -> None:
+        """Take a former member back in its old slot, as ``mdadm --re-add``; see ``rebuild``.
+
+        Raises:
+            RaidsimError: it is none, or has missed what no bitmap tells any more.
+        """
+        manage.re_add_member(self, disk)
+
     # -- sync -----------------------------------------------------------------------------------
 
     def rebuild(self, progress: Progress | None = None) -> list[SyncReport]:
@@ -288,13 +291,8 @@ class Array:
             ArrayStateError: syncs are frozen, or the array is read-only or has failed.
         """
         self.check_writable()
-        if self.mddev.sync_control.frozen:
-            path = self.directory.path
-            raise ArrayStateError(
-                f"{path}: sync_action is frozen; `raidsim set {path} sync_action idle` lets the"
-                " array rebuild"
-            )
-        reports = run_pending(self.mddev, progress)
+        syncing.refuse_frozen(self)
+        reports = syncing.run_pending(self.mddev, progress)
         self.settings.save()
         return reports
 
@@ -310,7 +308,7 @@ class Array:
             ArrayStateError: the array is read-only, or a member has to be rebuilt first.
         """
         self.check_not_readonly()
-        report = run_requested(self.mddev, "check", progress, MismatchLog())
+        report = syncing.run_requested(self.mddev, "check", progress, MismatchLog())
         self.settings.save()
         return report
 
@@ -331,9 +329,9 @@ class Array:
         """
         self.check_writable()
         if locate:
-            require_two_right_parities(self.mddev)
+            syncing.require_two_right_parities(self.mddev)
         mismatches = MismatchLog() if locate else None
-        report = run_requested(self.mddev, "repair", progress, mismatches)
+        report = syncing.run_requested(self.mddev, "repair", progress, mismatches)
         self.settings.save()
         return report
 

@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING
 
 from raidsim.errors import UsageError
 from raidsim.md.layout import check_geometry
-from raidsim.md.placement import place_array
-from raidsim.md.superblock import MAX_SECTOR, MD_DISK_ROLE_SPARE, SuperblockV1
+from raidsim.md.placement import AUTOMATIC_BITMAP, BitmapWish, place_array
+from raidsim.md.superblock import (
+    MAX_SECTOR,
+    MD_DISK_ROLE_SPARE,
+    MD_FEATURE_BITMAP_OFFSET,
+    SuperblockV1,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,6 +41,7 @@ class ArraySpec:
         size_sectors: what to use of each member; None for all there is.
         name: the array's name, without its host.
         in_sync: the members' parity is right as they are.
+        bitmap: whether there is to be a write-intent bitmap.
     """
 
     level: int
@@ -47,6 +53,7 @@ class ArraySpec:
     size_sectors: int | None = None
     name: str = ""
     in_sync: bool = False
+    bitmap: BitmapWish = AUTOMATIC_BITMAP
 
     def check(self) -> None:
         """Refuse what makes no array.
@@ -78,7 +85,9 @@ def new_superblocks(
     spec.check()
     _check_count(spec, members)
     sizes = {name: device_sectors[name] for name in members if name != MISSING}
-    size, placements = place_array(spec.minor_version, sizes, spec.chunk_sectors, spec.size_sectors)
+    size, placements = place_array(
+        spec.minor_version, sizes, spec.chunk_sectors, spec.size_sectors, spec.bitmap
+    )
     numbers = _device_numbers(spec, members)
     slots = {name: number for name, number in numbers.items() if number < spec.raid_disks}
     roles = [MD_DISK_ROLE_SPARE] * _MAX_DEV
@@ -90,6 +99,7 @@ def new_superblocks(
     set_name = f"{os.uname().nodename}:{spec.name}".encode()[:_NAME_BYTES]
     return {
         name: SuperblockV1(
+            feature_map=MD_FEATURE_BITMAP_OFFSET if placements[name].bitmap_offset else 0,
             set_uuid=set_uuid,
             set_name=set_name,
             ctime=now,
@@ -98,6 +108,7 @@ def new_superblocks(
             size=size,
             chunksize=spec.chunk_sectors,
             raid_disks=spec.raid_disks,
+            bitmap_offset=placements[name].bitmap_offset,
             data_offset=placements[name].data_offset,
             data_size=placements[name].data_size,
             super_offset=placements[name].super_offset,

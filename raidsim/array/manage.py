@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from raidsim.array.member import (
+    NotAMemberError,
     create_image,
     find_disk,
     joining_superblock,
+    load_member,
     member_disk,
+    refuse_member,
     write_metadata,
 )
 from raidsim.disk import ImageDisk
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from raidsim.array.array import Array
+    from raidsim.md.superblock import SuperblockV1
 
 
 def fail_member(array: Array, disk: str) -> None:
@@ -50,9 +54,10 @@ def remove_member(array: Array, disk: str) -> None:
     array.directory.save()
 
 
-def add_member(array: Array, image: str | os.PathLike[str]) -> None:
+def add_member(array: Array, image: str | os.PathLike[str]) -> bool:
     """Take a new member on as a spare; see ``Array.add``."""
     array.check_writable()
+    mddev = array.mddev
     path = Path(image).absolute()
     made = not path.exists()
     if made:
@@ -60,8 +65,11 @@ def add_member(array: Array, image: str | os.PathLike[str]) -> None:
     try:
         disk = ImageDisk(path)
         try:
-            sb = joining_superblock(disk, array.mddev)
-            write_metadata(disk, sb)
+            sb = _former_superblock(array, disk)
+            re_added = sb is not None and not spares.re_add_refusal(mddev, sb)
+            if sb is None or not re_added:
+                sb = joining_superblock(disk, mddev)
+                write_metadata(disk, sb, mddev.bitmap.superblock if mddev.bitmap else None)
         except BaseException:
             disk.close()
             raise
@@ -69,11 +77,64 @@ def add_member(array: Array, image: str | os.PathLike[str]) -> None:
         if made:
             path.unlink()
         raise
-    array.directory.images.append(path)
+    _take_on(array, disk, sb, re_add=re_added)
+    return re_added
+
+
+def re_add_member(array: Array, disk: str | os.PathLike[str]) -> None:
+    """Take a former member back; see ``Array.re_add``."""
+    array.check_writable()
+    try:
+        rdev = find_rdev(array, str(disk))
+    except UsageError:
+        pass
+    else:
+        if not rdev.faulty:
+            raise ArrayStateError(f"{rdev.name}: is a member already")
+        _refuse_re_add(array, rdev.superblock, rdev.name)
+        spares.revive_member(array.mddev, rdev)
+        _give_slot_back(array)
+        array.machine.sim.run()
+        return
+    image = ImageDisk(Path(disk).absolute())
+    try:
+        refuse_member(image, str(disk), but_of=array.mddev.superblock.set_uuid)
+        sb = load_member(image, str(disk))
+        _refuse_re_add(array, sb, str(disk))
+    except BaseException:
+        image.close()
+        raise
+    _take_on(array, image, sb, re_add=True)
+
+
+def _refuse_re_add(array: Array, sb: SuperblockV1, name: str) -> None:
+    refusal = spares.re_add_refusal(array.mddev, sb)
+    if refusal:
+        raise ArrayStateError(
+            f"{name}: --re-add to {array.directory.path} is not possible: {refusal};"
+            " `raidsim add` rebuilds it in full"
+        )
+
+
+def _former_superblock(array: Array, disk: ImageDisk) -> SuperblockV1 | None:
+    """The superblock of an image that was a member of this array, if it is sound."""
+    try:
+        sb = load_member(disk, str(disk.path))
+    except NotAMemberError:
+        return None
+    return sb if sb.set_uuid == array.mddev.superblock.set_uuid else None
+
+
+def _take_on(array: Array, disk: ImageDisk, sb: SuperblockV1, *, re_add: bool) -> None:
+    array.directory.images.append(disk.path)
     array.directory.save()
     rdev = Rdev(member_disk(array.machine, disk), sb)
     array.images[rdev] = disk
-    spares.add_spare(array.mddev, rdev)
+    if re_add:
+        spares.re_add_spare(array.mddev, rdev)
+        _give_slot_back(array)
+    else:
+        spares.add_spare(array.mddev, rdev)
     array.machine.sim.run()
 
 
@@ -116,6 +177,12 @@ def _spare(array: Array, disk: str) -> Rdev:
         kind = "has failed" if rdev.faulty else "is active"
         raise ArrayStateError(f"{rdev.name}: {kind} and cannot be a replacement; name a spare")
     return rdev
+
+
+def _give_slot_back(array: Array) -> None:
+    """Begin the recovery, as md does at once: a spare without a slot is soon like any other."""
+    if not array.mddev.sync_control.frozen:
+        spares.activate_spares(array.mddev)
 
 
 def find_rdev(array: Array, disk: str) -> Rdev:

@@ -13,9 +13,11 @@ from raidsim.disk import WRITE, DiskRequest, ImageError, ImageFullError
 from raidsim.disk.sanitized import SanitizedDisk
 from raidsim.errors import UsageError
 from raidsim.md.badblocks import BadBlocks
+from raidsim.md.bitmap_superblock import new_bitmap_bytes
 from raidsim.md.placement import place_member
 from raidsim.md.superblock import (
     MAX_SECTOR,
+    MD_FEATURE_BITMAP_OFFSET,
     SuperblockError,
     find_superblock,
     format_uuid,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from raidsim.disk import Disk, ImageDisk
     from raidsim.machine import Machine
+    from raidsim.md.bitmap_superblock import BitmapSuperblock
     from raidsim.md.mddev import Mddev
     from raidsim.md.superblock import SuperblockV1
 
@@ -102,9 +105,15 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
     name = str(disk.path)
     array = mddev.superblock
     refuse_member(disk, name, but_of=array.set_uuid)
+    bitmap = mddev.bitmap
     try:
         placement = place_member(
-            array.minor_version, disk.sectors, array.data_offset, mddev.dev_sectors
+            array.minor_version,
+            disk.sectors,
+            array.data_offset,
+            mddev.dev_sectors,
+            bitmap.storage.offset if bitmap else 0,
+            bitmap.superblock.chunksize if bitmap else 0,
         )
     except UsageError as error:
         raise NotAMemberError(f"{name}: {error}") from error
@@ -116,7 +125,7 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
         raise NotAMemberError(f"{name}: the array has no room for another member")
     return replace(
         array,
-        feature_map=0,
+        feature_map=MD_FEATURE_BITMAP_OFFSET if bitmap else 0,
         recovery_offset=0,
         resync_offset=MAX_SECTOR,
         cnt_corrected_read=0,
@@ -145,8 +154,13 @@ def write_superblock(disk: ImageDisk, sb: SuperblockV1) -> None:
     _write(disk, sb.super_offset, sb.to_bytes())
 
 
-def write_metadata(disk: ImageDisk, sb: SuperblockV1) -> None:
-    """Write a new member's superblock; no log is read before it says that there is one."""
+def write_metadata(disk: ImageDisk, sb: SuperblockV1, bitmap: BitmapSuperblock | None) -> None:
+    """Write a new member's superblock and a bitmap of ones.
+
+    No bad block log is read before the superblock says that there is one.
+    """
+    if bitmap is not None:
+        _write(disk, sb.super_offset + sb.bitmap_offset, new_bitmap_bytes(bitmap))
     write_superblock(disk, sb)
 
 

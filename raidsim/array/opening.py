@@ -24,8 +24,10 @@ from raidsim.dmaengine.drivers import absolute_profile_name
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
+from raidsim.md.bitmap_superblock import BitmapError, BitmapSuperblock, read_bitmap
 from raidsim.md.mddev import Mddev
 from raidsim.md.rdev import Rdev
+from raidsim.md.superblock import MD_FEATURE_BITMAP_OFFSET, MD_FEATURE_RECOVERY_BITMAP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -96,7 +98,9 @@ def _create_on(
         sectors = {name: disk.sectors for name, disk in disks.items()}
         superblocks = new_superblocks(spec, names, sectors)
         for name, sb in superblocks.items():
-            write_metadata(disks[name], sb)
+            chunk = spec.bitmap.chunk(sb.size)
+            bitmap = BitmapSuperblock(uuid=sb.set_uuid, sync_size=sb.size, chunksize=chunk)
+            write_metadata(disks[name], sb, bitmap if chunk else None)
         disks = {name: disks[name] for name in superblocks}
         directory.images = [Path(name) for name in disks]
         directory.save()
@@ -234,11 +238,16 @@ def _start(
                 replacement=name in assembly.replacements,
             )
             rdev.want_replacement = Path(name) in directory.want_replacement
+            if rdev.superblock.feature_map & MD_FEATURE_RECOVERY_BITMAP:
+                rdev.saved_raid_disk = rdev.raid_disk
         rdev.faulty = name in assembly.faulty or name in assembly.stale
         if rdev.faulty and _broke(assembly, rdev.superblock):
             rdev.raid_disk = rdev.superblock.role
         images[rdev] = disk
     mddev = Mddev(machine, assembly.geometry, assembly.freshest, list(images), readonly=readonly)
+    mddev.personality.conf.fullsync = any(r.recovering and r.saved_raid_disk < 0 for r in images)
+    if assembly.freshest.feature_map & MD_FEATURE_BITMAP_OFFSET:
+        _load_bitmap(mddev, images)
     return RunningArray(directory, machine, mddev, images, force_risks(assembly))
 
 
@@ -251,6 +260,21 @@ def _broke(assembly: Assembly, sb: SuperblockV1) -> bool:
     slots = {role for role in sb.dev_roles if role < geometry.raid_disks}
     no_redundancy = len(slots) == geometry.raid_disks - geometry.max_degraded
     return no_redundancy and assembly.degraded > geometry.max_degraded
+
+
+def _load_bitmap(mddev: Mddev, images: Mapping[Rdev, ImageDisk]) -> None:
+    """Use the bitmap of the first member that is in sync and has a sound one."""
+    problem = AssemblyError("no member that is in sync has the bitmap")
+    for rdev in mddev.rdevs:
+        if rdev.in_sync and not rdev.faulty:
+            try:
+                raw = read_bitmap(images[rdev].read, rdev.superblock)
+            except BitmapError as error:
+                problem = AssemblyError(f"{images[rdev].path}: {error}")
+            else:
+                mddev.load_bitmap(rdev.superblock.bitmap_offset, raw)
+                return
+    raise problem
 
 
 def _refuse_unfit(

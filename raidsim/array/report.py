@@ -15,7 +15,7 @@ from raidsim.md.wording import human_size, name_text
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from raidsim.array.snapshot import ArraySnapshot, MemberSnapshot, SyncSnapshot
+    from raidsim.array.snapshot import ArraySnapshot, BitmapSnapshot, MemberSnapshot, SyncSnapshot
 
 _STATUS_TITLES = {
     "resync": "Resync Status",
@@ -40,6 +40,7 @@ def detail_lines(snapshot: ArraySnapshot) -> list[str]:
         f"     Total Devices : {len(snapshot.members)}",
         "       Persistence : Superblock is persistent",
         "",
+        *(["     Intent Bitmap : Internal", ""] if snapshot.bitmap else []),
         f"       Update Time : {time.ctime(snapshot.update_time)}",
         f"             State : {snapshot.state} ",
         f"    Active Devices : {snapshot.active_devices}",
@@ -50,7 +51,7 @@ def detail_lines(snapshot: ArraySnapshot) -> list[str]:
         *layout,
         f"        Chunk Size : {snapshot.chunk_sectors // 2}K",
         "",
-        "Consistency Policy : resync",
+        f"Consistency Policy : {'bitmap' if snapshot.bitmap else 'resync'}",
         "",
         *_status_lines(snapshot.sync),
         f"              Name : {name_text(snapshot.set_name)}",
@@ -114,8 +115,17 @@ def _mdstat_array(snapshot: ArraySnapshot) -> list[str]:
             f" [{snapshot.raid_disks}/{len(in_sync)}] [{slots}]"
         ),
         *_mdstat_sync(snapshot),
-        "      ",
+        *_mdstat_bitmap(snapshot.bitmap),
     ]
+
+
+def _mdstat_bitmap(bitmap: BitmapSnapshot | None) -> list[str]:
+    """The last line, to which md_bitmap_status adds (Linux drivers/md/md-bitmap.c)."""
+    if bitmap is None:
+        return ["      "]
+    used = bitmap.pages_in_use
+    pages = f"{used}/{bitmap.pages} pages [{used * 4}KB]"
+    return [f"      bitmap: {pages}, {bitmap.chunk_bytes // 1024}KB chunk", ""]
 
 
 def _mdstat_member(member: MemberSnapshot) -> str:
@@ -176,6 +186,7 @@ def detail_json(snapshot: ArraySnapshot) -> dict[str, object]:
         "working_devices": len(snapshot.members) - snapshot.failed_devices,
         "failed_devices": snapshot.failed_devices,
         "spare_devices": snapshot.spare_devices,
+        "consistency_policy": "bitmap" if snapshot.bitmap else "resync",
         "sync_action": snapshot.pending if sync is None else sync.action,
         "sync_pending": snapshot.pending is not None,
         "members": [

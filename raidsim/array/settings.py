@@ -58,6 +58,7 @@ def _fields(mddev: Mddev) -> dict[str, tuple[Any, str]]:
     conf = mddev.personality.conf
     owners = {
         mddev: (
+            "bitmap_chunksize",
             "fail_last_dev",
             "max_read_errors",
             "resync_mismatches",

@@ -89,6 +89,20 @@ class SyncSnapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BitmapSnapshot:
+    """A write-intent bitmap.
+
+    Attributes:
+        pages_in_use, pages: pages of counters, as md keeps them in memory.
+        chunk_bytes: what one bit stands for.
+    """
+
+    pages_in_use: int
+    pages: int
+    chunk_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArraySnapshot:
     """An array at one moment.
 
@@ -107,6 +121,7 @@ class ArraySnapshot:
         sync: what runs, if anything.
         resync_pending: parity still has to be made right, and nothing runs.
         members: the newest first, as md lists them.
+        bitmap: the write-intent bitmap, or None.
     """
 
     path: str
@@ -129,6 +144,7 @@ class ArraySnapshot:
     sync: SyncSnapshot | None
     resync_pending: bool
     members: tuple[MemberSnapshot, ...]
+    bitmap: BitmapSnapshot | None = None
 
     @property
     def slots_in_sync(self) -> set[int | None]:
@@ -221,6 +237,7 @@ def take_snapshot(array: Array) -> ArraySnapshot:
         started=started,
         sync=_sync(mddev),
         resync_pending=mddev.sync_thread is None and mddev.recovery_cp < MAX_SECTOR,
+        bitmap=_bitmap(mddev),
         members=tuple(_member(rdev, array.images[rdev]) for rdev in mddev.rdevs),
     )
 
@@ -237,6 +254,14 @@ def _member(rdev: Rdev, image: ImageDisk) -> MemberSnapshot:
         recovery_offset_sectors=rdev.recovery_offset if rdev.recovering else None,
         data_sectors=rdev.superblock.data_size,
     )
+
+
+def _bitmap(mddev: Mddev) -> BitmapSnapshot | None:
+    bitmap = mddev.bitmap
+    if bitmap is None:
+        return None
+    in_use, pages = bitmap.pages
+    return BitmapSnapshot(pages_in_use=in_use, pages=pages, chunk_bytes=bitmap.superblock.chunksize)
 
 
 def _sync(mddev: Mddev) -> SyncSnapshot | None:

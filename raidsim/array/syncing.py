@@ -13,6 +13,7 @@ from raidsim.md.sync_control import next_action
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from raidsim.array.array import Array
     from raidsim.md.mddev import Mddev
     from raidsim.md.raid5.mismatch import MismatchLog
 
@@ -56,6 +57,20 @@ class SyncReport:
     def interrupted(self) -> bool:
         """It ended early."""
         return self.ended != DONE
+
+
+def refuse_frozen(array: Array) -> None:
+    """Refuse to begin anything while syncs are frozen.
+
+    Raises:
+        ArrayStateError: they are.
+    """
+    if array.mddev.sync_control.frozen:
+        path = array.directory.path
+        raise ArrayStateError(
+            f"{path}: sync_action is frozen; `raidsim set {path} sync_action idle` lets the"
+            " array rebuild"
+        )
 
 
 def run_pending(mddev: Mddev, progress: Progress | None) -> list[SyncReport]:

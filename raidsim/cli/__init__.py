@@ -33,6 +33,7 @@ COMMANDS = {
     "fail": "Fail a member.",
     "remove": "Let a failed or spare member go.",
     "add": "Take a new member on as a spare.",
+    "re-add": "Take a former member back in its old slot.",
     "replace": "Have members replaced while they still work.",
     "rebuild": "Run pending recovery or resync to the end.",
     "check": "Compare parity with data.",
@@ -55,7 +56,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  click's signature
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(import_module(f"raidsim.cli.{cmd_name}"), "command")  # noqa: B009  a module's attribute of unknown type
+        module = import_module(f"raidsim.cli.{cmd_name.replace('-', '_')}")
+        command = getattr(module, "command")  # noqa: B009  a module's attribute of unknown type
         assert isinstance(command, click.Command)
         return command
 

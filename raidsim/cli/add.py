@@ -16,9 +16,9 @@ from raidsim.cli.parameters import array_argument
 def command(array: str, image: str) -> None:
     """Take a new member on as a spare; rebuild puts it to use.
 
-    An IMAGE that does not exist is made.
+    An IMAGE that does not exist is made. A former member is re-added, if it can be.
     """
     with Array.open(array) as opened:
-        opened.add(image)
-        click.echo(f"{array}: added {image}")
+        re_added = opened.add(image)
+        click.echo(f"{array}: {'re-added' if re_added else 'added'} {image}")
         tell_pending(take_snapshot(opened))

@@ -8,14 +8,10 @@ from raidsim.array import Array, ArraySpec
 from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import tell_pending
 from raidsim.cli.parameters import SECTOR_BYTES, Size, array_argument, engines_option
-from raidsim.errors import RaidsimError
 from raidsim.md.layout import parse_layout
+from raidsim.md.placement import BitmapWish
 
 _IMAGE_BYTES = 64 << 20
-
-
-class NotSupportedError(RaidsimError):
-    """What md can do and raidsim can not yet."""
 
 
 @click.command("create")
@@ -51,9 +47,12 @@ class NotSupportedError(RaidsimError):
 @click.option(
     "--bitmap",
     type=click.Choice(["none", "internal"]),
-    default="none",
-    show_default=True,
-    help="Write-intent bitmap; internal is not supported yet.",
+    help="Write-intent bitmap [default: internal for components above 100G, none below].",
+)
+@click.option(
+    "--bitmap-chunk",
+    type=Size(SECTOR_BYTES),
+    help="What one bit of the bitmap stands for [default: 64M, or more so that the bits fit].",
 )
 @click.option(
     "--metadata",
@@ -74,7 +73,8 @@ def command(
     chunk: int,
     layout: str,
     spare_devices: int,
-    bitmap: str,
+    bitmap: str | None,
+    bitmap_chunk: int | None,
     metadata: str,
     assume_clean: bool,
     engines: tuple[str, ...],
@@ -85,8 +85,8 @@ def command(
     sync as they are. Given images are taken in the order of slots, spares last, with the word
     missing where a member is to be absent; what they hold is lost.
     """
-    if bitmap != "none":
-        raise NotSupportedError(f"--bitmap {bitmap} is not supported yet; leave it out")
+    if bitmap_chunk is not None and bitmap != "internal":
+        raise click.UsageError("--bitmap-chunk needs --bitmap internal")
     spec = ArraySpec(
         level=level,
         raid_disks=raid_devices,
@@ -96,6 +96,7 @@ def command(
         spare_disks=spare_devices,
         size_sectors=size // SECTOR_BYTES if images and size is not None else None,
         in_sync=assume_clean,
+        bitmap=BitmapWish(None if bitmap is None else bitmap == "internal", bitmap_chunk),
     )
     image_bytes = _IMAGE_BYTES if size is None else size
     with Array.create(array, spec, images, image_bytes=image_bytes, engines=engines) as made:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from raidsim.disk import DiskRequest
 from raidsim.errors import RaidsimError
 from raidsim.md.bio import FLUSH, READ
+from raidsim.md.bitmap import Bitmap
 from raidsim.md.raid5.personality import Raid5
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
 from raidsim.md.safe_mode import SafeMode
@@ -64,6 +65,8 @@ class Mddev:
         events, in_sync, recovery_cp, utime: as in the superblocks; ``recovery_cp`` is the first
             member sector that a resync still has to reach, ``MAX_SECTOR`` if none.
         resync_mismatches: sectors that the last check, repair or resync found inconsistent.
+        bitmap: the write-intent bitmap, or None.
+        bitmap_chunksize: bytes for each bit of one that may be added; 0 leaves it to its size.
         io_sectors: array sectors that reads and writes have asked of the personality.
         sync_control: what the user says about syncs.
         mismatch_log: where a check, or a repair that is to heal what is wrong instead of parity,
@@ -105,6 +108,8 @@ class Mddev:
         self.sync_control = SyncControl()
         self.safe_mode = SafeMode(self)
         self.mismatch_log: MismatchLog | None = None
+        self.bitmap: Bitmap | None = None
+        self.bitmap_chunksize = 0
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
         self.recovery_disabled = False
@@ -252,13 +257,31 @@ class Mddev:
         self._sb_update.flags |= MD_SB_CHANGE_CLEAN
         self.check_recovery()
 
+    def load_bitmap(self, offset: int, raw: bytes) -> None:
+        """Use a write-intent bitmap from now on.
+
+        Args:
+            offset: where it lies on each member, in sectors from the superblock.
+            raw: what a member that is in sync holds there.
+
+        Raises:
+            BitmapError: that is no bitmap of this array.
+        """
+        bitmap = Bitmap(self, offset, raw)
+        self.bitmap = bitmap
+        bitmap.load()
+
     def stop_writes(self) -> None:
         """Write down that the array is clean, as it is stopped (``__md_stop_writes``).
 
         Unlike in safe mode this is no step back in the count of events. The caller knows that
         nothing is in flight.
         """
-        if not self.readonly and (self.sb_change_pending or not self.in_sync):
+        if self.readonly:
+            return
+        if self.bitmap is not None:
+            self.bitmap.flush()
+        if self.sb_change_pending or not self.in_sync:
             self.in_sync = True
             self.update_superblocks(MD_SB_CHANGE_DEVS)
 

@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from raidsim.errors import UsageError
+from raidsim.md.bitmap_superblock import (
+    AUTOMATIC_ABOVE_SECTORS,
+    bitmap_sectors,
+    choose_chunk,
+    place_bitmap,
+)
 from raidsim.md.superblock import super_sector
 
 if TYPE_CHECKING:
@@ -31,6 +37,8 @@ class Placement:
         super_offset: Where the superblock lies.
         bblog_offset: Where the bad block log lies, counted from the superblock, 0 if nowhere.
         bblog_size: The room for it.
+        bitmap_offset: Where the write-intent bitmap lies, counted from the superblock, 0 if
+            nowhere.
     """
 
     data_offset: int
@@ -38,6 +46,33 @@ class Placement:
     super_offset: int
     bblog_offset: int
     bblog_size: int
+    bitmap_offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BitmapWish:
+    """Whether a new array is to have a write-intent bitmap.
+
+    Attributes:
+        internal: None leaves it to the size: components above 100 GiB get one.
+        chunksize: Bytes for each bit; None for as few bits as are of use.
+    """
+
+    internal: bool | None = None
+    chunksize: int | None = None
+
+    def chunk(self, size: int) -> int:
+        """Return the bytes for each bit on members of which `size` sectors are used; 0 for none.
+
+        Raises:
+            UsageError: The bits would not fit.
+        """
+        wanted = size > AUTOMATIC_ABOVE_SECTORS if self.internal is None else self.internal
+        return choose_chunk(size, bitmap_space(size), self.chunksize) if wanted else 0
+
+
+AUTOMATIC_BITMAP = BitmapWish()
+NO_BITMAP = BitmapWish(internal=False)
 
 
 def bitmap_space(sectors: int) -> int:
@@ -83,6 +118,7 @@ def place_array(
     devices: Mapping[str, int],
     chunk_sectors: int,
     size: int | None = None,
+    bitmap: BitmapWish = NO_BITMAP,
 ) -> tuple[int, dict[str, Placement]]:
     """Place a new array on its devices; the first settles the data offset of all.
 
@@ -91,6 +127,7 @@ def place_array(
         devices: The devices' names and sizes, in their order, spares included.
         chunk_sectors: The chunk.
         size: What to use of each device; as much as the smallest has, when not given.
+        bitmap: Whether there is to be a write-intent bitmap.
 
     Returns:
         The sectors used of each device, a multiple of the chunk, and each device's placement.
@@ -119,13 +156,26 @@ def place_array(
             raise UsageError(
                 f"{name}: {_kib(usable)} are free for data, less than the size of {_kib(size)}"
             )
+    bitmap_chunk = bitmap.chunk(size)
+    bitmap_offset = (
+        place_bitmap(minor_version, _BBLOG_SECTORS, size, bitmap_chunk) if bitmap_chunk else 0
+    )
     return size, {
-        name: place_member(minor_version, device_sectors, data_offset, size)
+        name: place_member(
+            minor_version, device_sectors, data_offset, size, bitmap_offset, bitmap_chunk
+        )
         for name, device_sectors in devices.items()
     }
 
 
-def place_member(minor_version: int, device_sectors: int, data_offset: int, size: int) -> Placement:
+def place_member(
+    minor_version: int,
+    device_sectors: int,
+    data_offset: int,
+    size: int,
+    bitmap_offset: int = 0,
+    bitmap_chunk: int = 0,
+) -> Placement:
     """Place data and metadata on one member, of a new array or of one that the device joins.
 
     Args:
@@ -133,6 +183,8 @@ def place_member(minor_version: int, device_sectors: int, data_offset: int, size
         device_sectors: The device's size.
         data_offset: The array's.
         size: The sectors that the array uses of each member.
+        bitmap_offset: Where the array has its write-intent bitmap, 0 if nowhere.
+        bitmap_chunk: The bytes for each bit.
 
     Raises:
         UsageError: The device is too small; the message does not name it.
@@ -143,7 +195,7 @@ def place_member(minor_version: int, device_sectors: int, data_offset: int, size
             f"{_kib(device_sectors)} are too small for {_kib(size)} of data and the metadata"
         )
     super_offset = super_sector(minor_version, device_sectors)
-    space = bitmap_space(size)
+    space = bitmap_sectors(size, bitmap_chunk) if bitmap_chunk else bitmap_space(size)
     if minor_version == 0:
         space = min(space + _BBLOG_SECTORS, super_offset - data_offset - size)
         data_size = super_offset - data_offset - space
@@ -159,6 +211,7 @@ def place_member(minor_version: int, device_sectors: int, data_offset: int, size
         super_offset=super_offset,
         bblog_offset=bblog_offset if has_bblog else 0,
         bblog_size=_BBLOG_SECTORS if has_bblog else 0,
+        bitmap_offset=bitmap_offset,
     )
 
 

@@ -26,6 +26,7 @@ class Rdev:
     Attributes:
         desc_nr: its permanent number, the index into every superblock's ``dev_roles``.
         raid_disk: its slot in the array, or -1.
+        saved_raid_disk: the slot whose data it held, so that the bitmap says what it lacks, or -1.
         in_sync: it holds what its slot should hold.
         faulty: it failed and is not used any more; its superblock is never written again.
         replacement: it is to take the place of the member that has its slot (``Replacement``).
@@ -54,6 +55,7 @@ class Rdev:
         "read_errors",
         "recovery_offset",
         "replacement",
+        "saved_raid_disk",
         "sb_events",
         "superblock",
         "want_replacement",
@@ -65,6 +67,7 @@ class Rdev:
         self.superblock = superblock
         self.desc_nr = superblock.dev_number
         self.raid_disk = -1
+        self.saved_raid_disk = -1
         self.in_sync = False
         self.faulty = False
         self.replacement = False

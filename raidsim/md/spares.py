@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raidsim.md.superblock import MAX_SECTOR
+from raidsim.md.superblock import (
+    MAX_SECTOR,
+    MD_FEATURE_RECOVERY_BITMAP,
+    MD_FEATURE_RECOVERY_OFFSET,
+)
 from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
@@ -12,6 +16,7 @@ if TYPE_CHECKING:
 
     from raidsim.md.mddev import Mddev
     from raidsim.md.rdev import Rdev
+    from raidsim.md.superblock import SuperblockV1
 
 
 def add_spare(mddev: Mddev, rdev: Rdev) -> None:
@@ -19,6 +24,45 @@ def add_spare(mddev: Mddev, rdev: Rdev) -> None:
     mddev.rdevs.insert(0, rdev)
     mddev.recovery_disabled = False
     _change_devices(mddev)
+
+
+def re_add_refusal(mddev: Mddev, sb: SuperblockV1) -> str:
+    """Why a former member can not be taken back for what it holds, "" if it can.
+
+    Without a bitmap it must have seen all; with one, all that the bits do not tell any more
+    (super_1_validate).
+
+    Args:
+        mddev: the array.
+        sb: the former member's superblock.
+    """
+    events = mddev.events if mddev.bitmap is None else mddev.bitmap.events_cleared
+    if sb.role >= mddev.geometry.raid_disks:
+        return "it had no slot"
+    if sb.events + 1 < events:
+        return f"it has seen {sb.events} events, and would have to have seen {events}"
+    others = (rdev for rdev in mddev.rdevs if rdev.superblock is not sb)
+    if any(rdev.desc_nr == sb.dev_number for rdev in others):
+        return f"its number {sb.dev_number} is another member's"
+    return ""
+
+
+def re_add_spare(mddev: Mddev, rdev: Rdev) -> None:
+    """Take a former member on as a spare that may have its old slot back."""
+    sb = rdev.superblock
+    partly = MD_FEATURE_RECOVERY_OFFSET | MD_FEATURE_RECOVERY_BITMAP
+    # What a recovery of everything had not finished, the bitmap does not tell.
+    whole = sb.feature_map & partly != MD_FEATURE_RECOVERY_OFFSET
+    rdev.saved_raid_disk = sb.role if whole else -1
+    add_spare(mddev, rdev)
+
+
+def revive_member(mddev: Mddev, rdev: Rdev) -> None:
+    """Take a failed member that was not removed back as such a spare."""
+    rdev.faulty = False
+    rdev.raid_disk = -1
+    mddev.rdevs.remove(rdev)
+    re_add_spare(mddev, rdev)
 
 
 def remove_member(mddev: Mddev, rdev: Rdev) -> None:
@@ -77,15 +121,23 @@ def _fill_slots(mddev: Mddev) -> bool:
 def _take_slot(mddev: Mddev, spare: Rdev) -> bool:
     """Give ``spare`` a slot, if one wants it (raid5_add_disk)."""
     taken = {rdev.raid_disk for rdev in mddev.rdevs}
-    for slot in range(mddev.geometry.raid_disks):
-        if slot not in taken:
-            spare.take_slot(slot, 0)
-            return True
+    free = [slot for slot in range(mddev.geometry.raid_disks) if slot not in taken]
+    if free:
+        slot = spare.saved_raid_disk if spare.saved_raid_disk in free else free[0]
+        if slot != spare.saved_raid_disk:
+            mddev.personality.conf.fullsync = True
+        spare.take_slot(slot, 0)
+        return True
     replaced = {rdev.raid_disk for rdev in mddev.rdevs if rdev.replacement}
     wanting = {rdev.raid_disk for rdev in mddev.rdevs if rdev.want_replacement} - replaced
     if wanting:
-        spare.take_slot(min(wanting), 0, replacement=True)
+        _replace(mddev, min(wanting), spare)
     return bool(wanting)
+
+
+def _replace(mddev: Mddev, slot: int, spare: Rdev) -> None:
+    spare.take_slot(slot, 0, replacement=True)
+    mddev.personality.conf.fullsync = True  # it never held what the bitmap knows of
 
 
 def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:
@@ -98,7 +150,7 @@ def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:
     for rdev, spare in wanted.items():
         rdev.want_replacement = True
         if spare is not None:
-            spare.take_slot(rdev.raid_disk, 0, replacement=True)
+            _replace(mddev, rdev.raid_disk, spare)
     if not activate_spares(mddev) and any(wanted.values()):
         _change_devices(mddev)
 
@@ -113,6 +165,10 @@ def spare_active(mddev: Mddev) -> None:
             rdev.in_sync = True
             if rdev.replacement:
                 _retire(mddev, rdev.raid_disk)
+    mddev.personality.conf.refresh_members()
+    if not mddev.degraded:  # what a member once held is of no use any more
+        for rdev in mddev.rdevs:
+            rdev.saved_raid_disk = -1
     _change_devices(mddev)
 
 

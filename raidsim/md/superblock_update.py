@@ -11,6 +11,8 @@ from raidsim.md.superblock import (
     MAX_SECTOR,
     MD_DISK_ROLE_SPARE,
     MD_FEATURE_BAD_BLOCKS,
+    MD_FEATURE_BITMAP_OFFSET,
+    MD_FEATURE_RECOVERY_BITMAP,
     MD_FEATURE_RECOVERY_OFFSET,
     MD_FEATURE_REPLACEMENT,
 )
@@ -80,12 +82,21 @@ class SuperblockUpdate:
         else:
             mddev.events += 1
             self._can_decrease_events = nospares
+        self._writes_pending = 1
+        if mddev.bitmap is None:
+            self._write_supers(nospares=nospares)
+        else:
+            # Superblocks with more events than the bitmap has would call it out of date.
+            mddev.bitmap.update_sb(lambda: self._write_supers(nospares=nospares))
+
+    def _write_supers(self, *, nospares: bool) -> None:
+        mddev = self._mddev
         written = [
             rdev
             for rdev in mddev.rdevs
             if not rdev.faulty and not (nospares and self._spare_is_current(rdev))
         ]
-        self._writes_pending = len(written) + 1
+        self._writes_pending += len(written)
         for rdev in written:
             _sync_super(mddev, rdev)
             rdev.sb_events = mddev.events
@@ -149,9 +160,14 @@ def _sync_super(mddev: Mddev, rdev: Rdev) -> None:
     sb.resync_offset = mddev.recovery_cp if mddev.in_sync else 0
     sb.cnt_corrected_read = rdev.corrected_errors
     sb.recovery_offset = 0
+    if mddev.bitmap is not None:
+        sb.feature_map |= MD_FEATURE_BITMAP_OFFSET
+        sb.bitmap_offset = mddev.bitmap.storage.offset
     if rdev.recovering:
         sb.feature_map |= MD_FEATURE_RECOVERY_OFFSET
         sb.recovery_offset = rdev.recovery_offset
+        if rdev.saved_raid_disk >= 0 and mddev.bitmap is not None:
+            sb.feature_map |= MD_FEATURE_RECOVERY_BITMAP
     if rdev.bad_blocks:
         sb.feature_map |= MD_FEATURE_BAD_BLOCKS
     if rdev.replacement:

@@ -58,7 +58,9 @@ class SyncThread:
         self._running = False
         self._sleeping = False
         self._yielding = False
+        self._checkpoint_due = False
         self._update_time_ns = mddev.machine.sim.now_ns
+        self._end_sync_time_ns: int | None = None
 
     def start(self) -> None:
         """Begin.
@@ -124,8 +126,24 @@ class SyncThread:
                 return
             checkpoint = self._next_checkpoint()
             if self.position >= checkpoint:
-                if not self._active_sectors:
-                    self._checkpoint()
+                if self._active_sectors:
+                    return
+                self._checkpoint()
+                if self.paused:
+                    self._write_checkpoint()
+                    return
+                continue
+            skipped = mddev.personality.skip_sync(self.position, checkpoint)
+            if skipped:
+                self.position = min(self.position + skipped, self.end_sector)
+                continue
+            if self._end_sync_due():
+                if self._active_sectors:
+                    return
+                self._end_sync()
+                continue
+            if self._checkpoint_due:
+                self._write_checkpoint()
                 return
             limit = min(self.end_sector, checkpoint)
             sectors = mddev.personality.sync_request(self.position, limit, self.wake)
@@ -186,14 +204,37 @@ class SyncThread:
         return checkpoint + -checkpoint % 8
 
     def _checkpoint(self) -> None:
-        """Write down how far it has got; ``wake`` comes when that is done."""
+        """Note how far it has got; it is written down before the next stripe is begun."""
         self.completed = self.position
         mddev = self.mddev
         self._update_time_ns = mddev.machine.sim.now_ns
         if self.action != "recover" and self.position > mddev.recovery_cp:
             mddev.recovery_cp = self.position
+        self._checkpoint_due = True
         self.paused = self._at_sync_max()
-        mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
+
+    def _write_checkpoint(self) -> None:
+        """Write down how far it has got; ``wake`` comes when that is done."""
+        self._checkpoint_due = False
+        self.mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
+
+    def _end_sync_due(self) -> bool:
+        """Whether the bitmap has not learned for a while what is in sync by now."""
+        bitmap = self.mddev.bitmap
+        if bitmap is None:
+            return False
+        if self._end_sync_time_ns is None:
+            return True
+        elapsed_ns = self.mddev.machine.sim.now_ns - self._end_sync_time_ns
+        return elapsed_ns >= bitmap.superblock.daemon_sleep * 1_000_000_000
+
+    def _end_sync(self) -> None:
+        """Let the bitmap know, which counts as a checkpoint (md_bitmap_cond_end_sync)."""
+        self._end_sync_time_ns = self.mddev.machine.sim.now_ns
+        if self.position and self.mddev.bitmap is not None:
+            self.completed = self.position
+            self._checkpoint_due = True
+            self.mddev.bitmap.cond_end_sync(self.position)
 
     def _finish(self) -> None:
         self.finished = True
@@ -210,6 +251,11 @@ class SyncThread:
                 mddev.recovery_cp = self.position
         self._remember_range()
         self.completed = self.position
+        stopped = self.position < self.end_sector
+        if mddev.bitmap is not None:
+            mddev.bitmap.close_sync(self.position if stopped else None)
+        if self.action == "recover" and not stopped:
+            mddev.personality.conf.fullsync = False
         mddev.sync_thread = None
         mddev.sync_requested = mddev.sync_check = mddev.sync_recover = False
         mddev.update_superblocks(MD_SB_CHANGE_DEVS)
@@ -261,7 +307,8 @@ def start_sync(mddev: Mddev, action: str) -> SyncThread | None:
 
 def _start_sector(mddev: Mddev, action: str) -> int:
     if action == "resync":
-        return min(mddev.recovery_cp, mddev.dev_sectors)
+        # The bitmap knows better than a checkpoint.
+        return min(mddev.recovery_cp, mddev.dev_sectors) if mddev.bitmap is None else 0
     if action == "recover":
         return min(
             (rdev.recovery_offset for rdev in mddev.rdevs if rdev.recovering),

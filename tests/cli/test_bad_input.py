@@ -58,9 +58,14 @@ def test_create_refuses_a_size_below_the_minimum(refused):
     assert message == ("arr/disk0.img: 1024K are too small for the metadata and one chunk of 512K")
 
 
-def test_create_refuses_what_is_not_supported_yet_by_name(refused):
-    message = refused("create arr --level 5 --raid-devices 3 --bitmap internal", status=1)
-    assert message == "--bitmap internal is not supported yet; leave it out"
+def test_create_refuses_a_bitmap_that_can_not_be(refused):
+    create = "create arr --level 5 --raid-devices 3 --size 1024M --bitmap"
+    message = refused(f"{create} internal --bitmap-chunk 4K", status=2)
+    assert message.startswith("a bitmap chunk of 4096 bytes is too small: with less than 65536")
+    message = refused(f"{create} internal --bitmap-chunk 96K", status=2)
+    assert message == "a bitmap chunk of 98304 bytes is not a power of two"
+    message = refused(f"{create} none --bitmap-chunk 64K", status=2)
+    assert message.startswith("--bitmap-chunk needs --bitmap internal")
 
 
 def test_create_refuses_to_take_an_arrays_place(done, refused):

@@ -9,6 +9,7 @@ from raidsim import Machine
 from raidsim.disk import FLUSH, READ, WRITE
 from raidsim.md.badblocks import log_entries
 from raidsim.md.bio import Bio
+from raidsim.md.bitmap_superblock import BitmapSuperblock
 from raidsim.md.layout import Geometry, parse_layout
 from raidsim.md.mddev import Mddev
 from raidsim.md.rdev import Rdev
@@ -25,6 +26,7 @@ from raidsim.raid6.tables import gfexp, gfmul
 EIO = 5
 DATA_OFFSET = 8
 LOG_SECTORS = 8
+BITMAP_SECTORS = 8
 UNIT = 4096
 
 
@@ -54,7 +56,7 @@ class MemoryDisk:
         self.number = number
         self.name = f"disk{number}"
         self.sectors = sectors
-        self.image = np.zeros(sectors * 512, np.uint8)
+        self.image = np.zeros(self.sectors * 512, np.uint8)
         self.log = log
         self.bad = set()
         self.lost = set()
@@ -103,6 +105,8 @@ class MemoryDisk:
             name = "super"
         elif request.sector >= self.sectors - LOG_SECTORS:
             name = "log"
+        elif request.sector >= self.sectors - LOG_SECTORS - BITMAP_SECTORS:
+            name = "bitmap"
         return Access(
             self.number,
             name,
@@ -123,6 +127,8 @@ class Rig:
         resync_offset: as in the superblocks.
         parity: make parity right; else all parity blocks are random.
         bblog: give the members a bad block log, behind their data.
+        bitmap_chunk: bytes for each bit of a write-intent bitmap behind the data, 0 for none.
+        dirty_bits: chunks whose bits are set in it.
     """
 
     def __init__(
@@ -143,6 +149,8 @@ class Rig:
         cache=256,
         readonly=False,
         seed=1,
+        bitmap_chunk=0,
+        dirty_bits=(),
     ):
         self.machine = machine or Machine(kernel="numpy")
         self.geometry = Geometry(level, parse_layout(level, layout), disks, chunk_kib * 2)
@@ -151,7 +159,10 @@ class Rig:
         self.log = []
         self.disks = [
             MemoryDisk(
-                self.machine, number, DATA_OFFSET + self.member_sectors + LOG_SECTORS, self.log
+                self.machine,
+                number,
+                DATA_OFFSET + self.member_sectors + BITMAP_SECTORS + LOG_SECTORS,
+                self.log,
             )
             for number in range(disks + spares)
         ]
@@ -162,6 +173,17 @@ class Rig:
         self.recovering = dict(recovering)
         self.bblog = bblog
         self.mddev = self._start(set(missing), resync_offset, cache, readonly=readonly)
+        if bitmap_chunk:
+            self._add_bitmap(bitmap_chunk, dirty_bits)
+
+    def _add_bitmap(self, chunksize, dirty_bits):
+        head = BitmapSuperblock(uuid=b"a" * 16, sync_size=self.member_sectors, chunksize=chunksize)
+        bits = sum(1 << bit for bit in dirty_bits).to_bytes(BITMAP_SECTORS * 512 - 256, "little")
+        raw = head.to_bytes() + bits
+        for disk in self.disks:
+            start = (DATA_OFFSET + self.member_sectors) * 512
+            disk.image[start : start + len(raw)] = np.frombuffer(raw, np.uint8)
+        self.mddev.load_bitmap(DATA_OFFSET + self.member_sectors, raw)
 
     def _lay_out(self, *, parity, seed):
         garbage = np.random.default_rng(seed + 1)
@@ -200,7 +222,7 @@ class Rig:
                 device_uuid=bytes([number]) * 16,
                 resync_offset=resync_offset,
                 bblog_size=LOG_SECTORS if self.bblog else 0,
-                bblog_offset=DATA_OFFSET + self.member_sectors if self.bblog else 0,
+                bblog_offset=self.disks[number].sectors - LOG_SECTORS if self.bblog else 0,
                 dev_roles=list(roles),
             )
             raw = sb.to_bytes()
@@ -267,6 +289,14 @@ class Rig:
                     )
                 ]
         return wrong
+
+    def bitmap(self, number):
+        """The bitmap's superblock and the bits that are set in it, on a disk."""
+        start = (DATA_OFFSET + self.member_sectors) * 512
+        raw = self.disks[number].image[start : start + BITMAP_SECTORS * 512]
+        head = BitmapSuperblock.from_bytes(raw.tobytes())
+        bits = np.unpackbits(raw[256:], count=head.chunks, bitorder="little")
+        return head, np.flatnonzero(bits).tolist()
 
     def images(self):
         return [disk.image.copy() for disk in self.disks]

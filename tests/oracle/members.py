@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What differs between any two arrays; all else is to be the same.
-_OF_ONE_ARRAY = {"set_uuid", "set_name", "ctime", "utime", "device_uuid", "sb_csum"}
+_OF_ONE_ARRAY = {
+    "set_uuid",
+    "set_name",
+    "ctime",
+    "utime",
+    "device_uuid",
+    "sb_csum",
+    "bitmap_super",
+}
 
 
 def make_images(directory: Path, count: int, size: int) -> list[Path]:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from raidsim.errors import UsageError
-from raidsim.md.attributes import members, raid5, shape, state, syncing
+from raidsim.md.attributes import bitmap, members, raid5, shape, state, syncing
 from raidsim.md.attributes.absent import ABSENT, MEMBER_ABSENT, READ_ONLY
 from raidsim.md.attributes.attribute import (
     Attribute,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AttributeRefusedError", "InvalidValueError", "names", "show", "store"]
 
-_GROUPS = (shape, state, syncing, raid5)
+_GROUPS = (shape, state, syncing, raid5, bitmap)
 _ARRAY: dict[str, Attribute] = {
     attribute.name: attribute for group in _GROUPS for attribute in group.ATTRIBUTES
 }

@@ -87,7 +87,10 @@ ATTRIBUTES = (
         store=_store_array_state,
         takes="clean, active or readonly",
     ),
-    Attribute(name="consistency_policy", show=lambda _: "resync"),
+    Attribute(
+        name="consistency_policy",
+        show=lambda mddev: "resync" if mddev.bitmap is None else "bitmap",
+    ),
     Attribute(name="degraded", show=lambda mddev: str(mddev.degraded)),
     Attribute(
         name="fail_last_dev",

@@ -44,6 +44,7 @@ class R5Conf:
         recovering: (bit, recovery_offset) of members that are so only in part.
         bad_blocks_mask: slots whose member has bad blocks somewhere.
         replacing: the bits of slots that have a replacement as well.
+        fullsync: a recovery may not rely on the bitmap: some member never held its slot's data.
         rmw_level: which of the two ways to write is preferred.
         cache: the stripe cache.
         submit: the one submit control all chains use, since one thread issues them.
@@ -75,6 +76,7 @@ class R5Conf:
         self.recovering: list[tuple[int, int]] = []
         self.bad_blocks_mask = 0
         self.replacing: list[int] = []
+        self.fullsync = False
         self.rmw_level = ENABLE_RMW
         self._end_io = end_io
         self._wake = wake

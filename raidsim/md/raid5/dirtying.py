@@ -16,6 +16,7 @@ from raidsim.md.raid5.state import (
 from raidsim.md.raid5.stripe_head import (
     RECONSTRUCT_DRAIN_RUN,
     RECONSTRUCT_PREXOR_DRAIN_RUN,
+    STRIPE_BIT_DELAY,
     STRIPE_COMPUTE_RUN,
     STRIPE_DELAYED,
     STRIPE_FULL_WRITE,
@@ -63,6 +64,7 @@ def handle_stripe_dirtying(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> 
         (s.req_compute or not sh.state & STRIPE_COMPUTE_RUN)
         and not sh.locked
         and (rcw == 0 or rmw == 0)
+        and not sh.state & STRIPE_BIT_DELAY
     ):
         _schedule_reconstruction(conf, sh, s, rcw == 0)
 

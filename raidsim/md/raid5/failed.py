@@ -41,6 +41,10 @@ def handle_failed_stripe(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> No
     A read of a member that still works is served as ever.
     """
     _record(conf, sh, sh.read_error & conf.in_sync_mask)
+    bitmap = conf.mddev.bitmap
+    writes = sh.towrite_mask.bit_count() + sh.written_mask.bit_count()
+    if bitmap is not None and writes:
+        bitmap.endwrite(sh.sector, sh.sectors, writes, success=False)
     for waiting in (sh.towrite, sh.written):
         for segments in waiting.values():
             _fail(segments)

@@ -20,6 +20,7 @@ from raidsim.md.raid5.stripe_head import (
     RECONSTRUCT_PREXOR_DRAIN_RESULT,
     STRIPE_BIOFILL_RUN,
     STRIPE_COMPUTE_RUN,
+    STRIPE_DEGRADED,
     STRIPE_DELAYED,
     STRIPE_FULL_WRITE,
     STRIPE_HANDLE,
@@ -159,6 +160,10 @@ def _handle_stripe_clean_event(conf: R5Conf, sh: StripeHead) -> None:
     if sh.state & STRIPE_FULL_WRITE:
         sh.state &= ~STRIPE_FULL_WRITE
         conf.cache.pending_full_writes -= 1
+    bitmap = conf.mddev.bitmap
+    if bitmap is not None and clean:
+        success = not sh.state & STRIPE_DEGRADED
+        bitmap.endwrite(sh.sector, sh.sectors, clean.bit_count(), success=success)
     for member in members(clean):
         for bio, _, _, _ in sh.written.pop(member):
             bio.put()

@@ -60,6 +60,23 @@ class Raid5:
         else:
             StripeRequest(conf, bio, bio.sector, len(bio.buffer)).start()
 
+    def skip_sync(self, sector: int, limit: int) -> int:
+        """Tell how much a resync or recovery may leave out from member ``sector`` on.
+
+        Args:
+            sector: from the start of the members' data.
+            limit: where the sync has something else to do.
+
+        Returns:
+            Sectors that the bitmap says are in sync.
+        """
+        conf = self.conf
+        bitmap = conf.mddev.bitmap
+        if bitmap is None or conf.fullsync or conf.mddev.sync_requested:
+            return 0
+        needed, end = bitmap.sync_run(sector, limit)
+        return 0 if needed else end - sector
+
     def sync_request(self, sector: int, end_sector: int, retry: Callable[[], object]) -> int:
         """Let the stripe at member ``sector`` be brought in sync, or checked.
 
@@ -73,10 +90,15 @@ class Raid5:
             covered sector ``mddev.done_sync`` will be called.
         """
         conf = self.conf
+        bitmap = conf.mddev.bitmap
+        if bitmap is not None and not (conf.fullsync or conf.mddev.sync_requested):
+            end_sector = min(end_sector, bitmap.sync_run(sector, end_sector)[1])
         units = sync_extent(conf, sector, end_sector)
         sh = conf.cache.get_active_stripe(sector, units, conf.plan(sector), retry)
         if sh is None:
             return 0
+        if bitmap is not None and None not in conf.disks and not conf.mddev.sync_check:
+            bitmap.start_sync(sector, sh.sectors)
         sh.state |= STRIPE_SYNC_REQUESTED | STRIPE_HANDLE
         conf.cache.release_stripe(sh)
         return sh.sectors
@@ -95,6 +117,8 @@ class Raid5:
         self._awake = False
         conf = self.conf
         cache = conf.cache
+        if cache.begin_bitmap_flush():
+            self._flush_bitmap()
         handled = 0
         sh = None
         while not conf.mddev.sb_change_pending:
@@ -112,3 +136,12 @@ class Raid5:
         async_tx_issue_pending_all(self._machine)
         if conf.mddev.sb_change_pending:
             conf.mddev.check_recovery()
+
+    def _flush_bitmap(self) -> None:
+        """Bring the bits of the writes that wait for them to the members."""
+        cache = self.conf.cache
+        bitmap = self.conf.mddev.bitmap
+        if bitmap is None:  # it was taken off meanwhile
+            cache.end_bitmap_flush()
+        else:
+            bitmap.unplug(cache.end_bitmap_flush)

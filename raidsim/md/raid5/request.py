@@ -73,8 +73,14 @@ class StripeRequest:
                 sh.state |= STRIPE_HANDLE
                 conf.cache.release_stripe(sh)
                 return False
+            waiting = sh.towrite_mask
             for member, page_offset, bio_offset, length in parts:
                 sh.add_write(member, (bio, page_offset, bio_offset, length))
+            bitmap = conf.mddev.bitmap
+            if bitmap is not None and sh.towrite_mask != waiting:
+                first_writes = (sh.towrite_mask ^ waiting).bit_count()
+                bitmap.startwrite(sector, sh.sectors, first_writes)
+                conf.cache.delay_for_bitmap(sh)
             if bio.sync and not sh.state & STRIPE_PREREAD_ACTIVE:
                 # Someone waits for this write, so it reads ahead at once.
                 sh.state |= STRIPE_PREREAD_ACTIVE

@@ -46,9 +46,14 @@ def split_stripe(conf: R5Conf, sh: StripeHead) -> None:
     for child in children:
         child.state = sh.state & ~STRIPE_SPLIT | STRIPE_HANDLE
         child.uptodate = uptodate
+        child.bm_seq = sh.bm_seq
         child.read_no_merge = sh.read_no_merge
         child.locked = child.wantwrite = sh.write_error
         child.wantfua = sh.wantfua
+    bitmap = conf.mddev.bitmap
+    writes = sh.towrite_mask.bit_count() + sh.written_mask.bit_count()
+    if bitmap is not None and writes:
+        bitmap.splitwrite(sh.sector, sh.sectors, writes, len(children))
     _deal_out(sh.toread, children, StripeHead.add_read)
     _deal_out(sh.towrite, children, StripeHead.add_write)
     _deal_out(sh.written, children, StripeHead.add_written)

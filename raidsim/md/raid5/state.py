@@ -82,13 +82,12 @@ class StripeHeadState:
             sh.wantfill |= self.to_fill
         self.syncing = self.replacing = False
         if sh.state & STRIPE_SYNCING:
-            # A member being rebuilt or one that could not be read, a stripe that was never in
-            # sync and a request by the user want the whole stripe; else it is replacements alone.
+            # A resync, check or repair, a member being rebuilt or one that could not be read, and a
+            # stripe that was never in sync want the whole stripe; else it is replacements alone.
             do_recovery = conf.present_mask & failed
             mddev = conf.mddev
-            self.syncing = bool(
-                do_recovery or sh.sector >= mddev.recovery_cp or mddev.sync_requested
-            )
+            never_synced = sh.sector >= mddev.recovery_cp
+            self.syncing = bool(do_recovery or never_synced or not mddev.sync_recover)
             self.replacing = not self.syncing
         self.req_compute = False
         self.dec_preread_active = False

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raidsim.md.raid5.stripe_head import (
+    STRIPE_BIT_DELAY,
     STRIPE_DELAYED,
     STRIPE_HANDLE,
     STRIPE_IO_STARTED,
@@ -57,6 +58,8 @@ class StripeCache:
         preread_active_stripes: heads that were allowed to read what a write needs first.
         pending_full_writes: heads whose full-row write is under way.
         bypass_threshold: how often others may be handled before a head that reads ahead.
+        seq_flush, seq_write: flushes of the bitmap begun, and ended: a head waits on the bitmap
+            list until the flush ``bm_seq`` has ended.
     """
 
     def __init__(
@@ -72,6 +75,7 @@ class StripeCache:
         self.preread_active_stripes = 0
         self.pending_full_writes = 0
         self.bypass_threshold = BYPASS_THRESHOLD
+        self.seq_flush = self.seq_write = 0
         self._end_io = end_io
         self._wake = wake
         member_bytes = self.capacity_units * UNIT_BYTES
@@ -91,6 +95,7 @@ class StripeCache:
         self._handle: StripeList = OrderedDict()
         self._hold: StripeList = OrderedDict()
         self._delayed: StripeList = OrderedDict()
+        self._bitmap: StripeList = OrderedDict()
         self._bypass_count = 0
         self._last_hold: StripeHead | None = None
         self._waiting: deque[Callable[[], object]] = deque()
@@ -142,8 +147,10 @@ class StripeCache:
         if sh.state & STRIPE_HANDLE:
             if sh.state & STRIPE_DELAYED and not sh.state & STRIPE_PREREAD_ACTIVE:
                 target = self._delayed
+            elif sh.state & STRIPE_BIT_DELAY and sh.bm_seq > self.seq_write:
+                target = self._bitmap
             else:
-                sh.state &= ~STRIPE_DELAYED
+                sh.state &= ~(STRIPE_DELAYED | STRIPE_BIT_DELAY)
                 target = self._handle
             target[sh] = None
             sh.lru = target
@@ -197,6 +204,27 @@ class StripeCache:
                 self.preread_active_stripes += 1
             self._hold[sh] = None
             sh.lru = self._hold
+
+    def delay_for_bitmap(self, sh: StripeHead) -> None:
+        """Let the writes that ``sh`` was given wait for the next flush of the bitmap."""
+        sh.bm_seq = self.seq_flush + 1
+        sh.state |= STRIPE_BIT_DELAY
+
+    def begin_bitmap_flush(self) -> bool:
+        """Begin a flush if heads wait for one and none is under way; tell whether it began."""
+        if not self._bitmap or self.seq_flush != self.seq_write:
+            return False
+        self.seq_flush += 1
+        return True
+
+    def end_bitmap_flush(self) -> None:
+        """Let the heads go on that waited for the flush (activate_bit_delay)."""
+        self.seq_write = self.seq_flush
+        delayed, self._bitmap = self._bitmap, OrderedDict()
+        for sh in delayed:
+            sh.lru = None
+            sh.count += 1
+            self.release_stripe(sh)
 
     def get_priority_stripe(self) -> StripeHead | None:
         """The next head to handle, with a reference for the caller.

@@ -42,6 +42,7 @@ STRIPE_FULL_WRITE = 1 << 8
 STRIPE_BIOFILL_RUN = 1 << 9
 STRIPE_COMPUTE_RUN = 1 << 10
 STRIPE_REPLACED = 1 << 11
+STRIPE_BIT_DELAY = 1 << 12
 # Ours: the units are no longer alike, so each has to go on alone.
 STRIPE_SPLIT = 1 << 31
 
@@ -104,11 +105,13 @@ class StripeHead:
         target, target2: the members being computed, -1 for none.
         zero_sum_result: what the last parity check found.
         wrong: the members that are to be written back for it.
+        bm_seq: the flush of the bitmap that its writes wait for.
         lru: the list of the cache it is on, or None.
         waiters: what to run when a bio that found it in its way may try again.
     """
 
     __slots__ = (
+        "bm_seq",
         "check_state",
         "count",
         "locked",
@@ -153,6 +156,7 @@ class StripeHead:
         self.slab = slab
         self.count = 0
         self.state = 0
+        self.bm_seq = 0
         self.uptodate = self.locked = self.overwrite = 0
         self.wantread = self.wantwrite = self.wantcompute = self.wantfill = 0
         self.wantdrain = self.wantfua = 0
