@@ -51,7 +51,9 @@ def scrubbed(path, content):
     """The mismatches a check finds; the content is right, without any two members, too."""
     with Array.open(path) as array:
         assert array.read(0, array.size) == content
-        return array.check().mismatch_sectors
+        mismatch_sectors = array.check().mismatch_sectors
+        assert array.mddev.mismatch_log is None  # the next repair is md's own
+        return mismatch_sectors
 
 
 @EACH_LAYOUT

@@ -353,6 +353,7 @@ def test_who_reads_a_page_while_it_is_computed_gets_it_healed():
     SyncThread(rig.mddev, "repair").start()
     conf = rig.mddev.personality.conf
     machine.sim.run_until(lambda: conf.cache._heads.get(0) and conf.cache._heads[0].wrong)
+    assert not conf.cache._heads[0].uptodate >> member & 1
     bio = Bio(READ, 0, np.zeros(4096, np.uint8))
     StripeRequest(conf, bio, 0, 4096).start()
     rig.run()
