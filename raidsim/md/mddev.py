@@ -243,7 +243,10 @@ class Mddev:
 
         The log learns of it when superblocks are next written for another reason.
         """
-        rdev.bad_blocks.clear(rdev.data_offset + sector, sectors)
+        if not rdev.bad_blocks.clear(rdev.data_offset + sector, sectors):
+            # A range would have to become two and the list is full. Left alone from now on, it is
+            # not written and found bad for ever.
+            rdev.write_error_seen = True
         self.personality.conf.refresh_members()
 
     def idle(self) -> None:

@@ -286,6 +286,19 @@ def test_a_bad_block_of_parity_is_cured_by_any_write_to_its_row():
     assert not rig.wrong_parity()
 
 
+def test_a_bad_block_that_a_full_list_can_not_let_go_is_left_alone():
+    rig = logged_rig(5, 4)
+    slot = data_slot(rig)
+    assert rig.mddev.set_bad_blocks(rig.rdev(slot), 0, 24)
+    for i in range(511):
+        assert rig.mddev.set_bad_blocks(rig.rdev(slot), 100_000 + 16 * i, 8)
+    rig.run()
+    assert rig.reads_right(8, 8)
+    assert not rig.write(8, 8).status
+    assert rig.reads_right(0, 128)
+    assert bad_blocks(rig, slot)[0] == (0, 24)
+
+
 @LEVELS
 def test_a_check_cures_what_it_comes_by(level, disks):
     rig = logged_rig(level, disks)
