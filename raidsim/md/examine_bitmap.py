@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from raidsim.md.bitmap_superblock import BITMAP_STALE, BITMAP_SUPER_BYTES, BitmapSuperblock
 from raidsim.md.superblock import format_uuid
 from raidsim.md.wording import human_size
@@ -63,8 +61,8 @@ def examine_bitmap_json(raw: bytes, device_name: str) -> dict[str, object]:
 def dirty_chunks(raw: bytes) -> int:
     """Return how many bits are set, those behind the last chunk's left out."""
     chunks = BitmapSuperblock.from_bytes(raw).chunks
-    bits = np.frombuffer(raw, np.uint8)[BITMAP_SUPER_BYTES:]
-    return int(np.unpackbits(bits, bitorder="little")[:chunks].sum())
+    bits = int.from_bytes(raw[BITMAP_SUPER_BYTES:], "little")
+    return (bits & ((1 << chunks) - 1)).bit_count()
 
 
 def _human_chunk(size_bytes: int) -> str:
