@@ -51,9 +51,11 @@ def re_add_spare(mddev: Mddev, rdev: Rdev) -> None:
     """Take a former member on as a spare that may have its old slot back."""
     sb = rdev.superblock
     partly = MD_FEATURE_RECOVERY_OFFSET | MD_FEATURE_RECOVERY_BITMAP
-    # What a recovery of everything had not finished, the bitmap does not tell.
+    # What a recovery of everything had not finished, the bitmap does not tell; nor what was written
+    # since another member has the slot.
     whole = sb.feature_map & partly != MD_FEATURE_RECOVERY_OFFSET
-    rdev.saved_raid_disk = sb.role if whole else -1
+    vacant = all(other.raid_disk != sb.role for other in mddev.rdevs)
+    rdev.saved_raid_disk = sb.role if whole and vacant else -1
     add_spare(mddev, rdev)
 
 
@@ -127,12 +129,20 @@ def _take_slot(mddev: Mddev, spare: Rdev) -> bool:
         if slot != spare.saved_raid_disk:
             mddev.personality.conf.fullsync = True
         spare.take_slot(slot, 0)
+        _forget_old_holders(mddev, slot, spare)
         return True
     replaced = {rdev.raid_disk for rdev in mddev.rdevs if rdev.replacement}
     wanting = {rdev.raid_disk for rdev in mddev.rdevs if rdev.want_replacement} - replaced
     if wanting:
         _replace(mddev, min(wanting), spare)
     return bool(wanting)
+
+
+def _forget_old_holders(mddev: Mddev, slot: int, holder: Rdev) -> None:
+    """From now on bits are cleared that tell what former members of the slot lack."""
+    for rdev in mddev.rdevs:
+        if rdev.saved_raid_disk == slot and rdev is not holder:
+            rdev.saved_raid_disk = -1
 
 
 def _replace(mddev: Mddev, slot: int, spare: Rdev) -> None:
@@ -165,10 +175,6 @@ def spare_active(mddev: Mddev) -> None:
             rdev.in_sync = True
             if rdev.replacement:
                 _retire(mddev, rdev.raid_disk)
-    mddev.personality.conf.refresh_members()
-    if not mddev.degraded:  # what a member once held is of no use any more
-        for rdev in mddev.rdevs:
-            rdev.saved_raid_disk = -1
     _change_devices(mddev)
 
 

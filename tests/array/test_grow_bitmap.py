@@ -44,6 +44,17 @@ def test_a_bitmap_goes_and_another_with_larger_chunks_comes(tmp_path):
         bitmap_of(path / "disk0.img")
 
 
+def test_every_page_of_a_new_bitmap_is_written(tmp_path):
+    path = make(tmp_path, NO_BITMAP, image_bytes=9 << 30)
+    image = path / "disk3.img"
+    with Array.open(path) as array:
+        add_bitmap(array.mddev, CHUNK)
+        array.machine.sim.run()
+        head, bits = bitmap_of(image)
+        assert bits == head.chunks > 8 * 3840
+    assert bitmap_of(image)[1] == 0
+
+
 def test_chunks_so_small_that_the_bits_do_not_fit_are_refused(tmp_path):
     path = make(tmp_path, NO_BITMAP)
     with Array.open(path) as array:

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from raidsim.array import Array, ArraySpec
+from raidsim.disk import ImageDisk
 from raidsim.md.bitmap_superblock import BitmapSuperblock, read_bitmap
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.placement import NO_BITMAP, BitmapWish
@@ -16,7 +17,7 @@ BITMAP = BitmapWish(internal=True, chunksize=CHUNK)
 CONTENT = random.Random(5).randbytes(4 * MIB)
 
 
-def make(tmp_path, bitmap=BITMAP, level=5, spare_disks=0, minor_version=2):
+def make(tmp_path, bitmap=BITMAP, level=5, spare_disks=0, minor_version=2, image_bytes=5 * MIB):
     spec = ArraySpec(
         level=level,
         raid_disks=4,
@@ -26,18 +27,15 @@ def make(tmp_path, bitmap=BITMAP, level=5, spare_disks=0, minor_version=2):
         bitmap=bitmap,
         minor_version=minor_version,
     )
-    with Array.create(tmp_path / "array", spec, image_bytes=5 * MIB) as array:
+    with Array.create(tmp_path / "array", spec, image_bytes=image_bytes) as array:
         array.write(0, CONTENT)
     return tmp_path / "array"
 
 
 def bitmap_of(image):
-    data = image.read_bytes()
-
-    def read(sector, length):
-        return data[sector * 512 : sector * 512 + length]
-
-    raw = read_bitmap(read, find_superblock(read, len(data) // 512))
+    member = ImageDisk(image, readonly=True, lock=False)
+    raw = read_bitmap(member.read, find_superblock(member.read, member.sectors))
+    member.close()
     head = BitmapSuperblock.from_bytes(raw)
     value = int.from_bytes(raw[256:], "little") & ((1 << head.chunks) - 1)
     return head, value.bit_count()

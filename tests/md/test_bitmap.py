@@ -171,20 +171,33 @@ def test_stopping_clears_all_bits():
     assert head.events_cleared == 1
 
 
-def test_random_writes_with_heads_split_by_read_errors_leave_no_bit_behind():
+@pytest.mark.parametrize("chunk_kib", [4, 64])
+def test_writes_to_heads_that_read_errors_split_leave_no_bit_behind(chunk_kib):
     seed = random.randrange(1 << 32)
     rng = random.Random(seed)
-    rig = Rig(6, 5, bitmap_chunk=4 * KIB, seed=seed % 1000)
-    for _ in range(40):
-        for disk in rng.sample(rig.disks, 1):
-            disk.bad = {DATA_OFFSET + rng.randrange(rig.member_sectors)}
+    rig = Rig(6, 5, bitmap_chunk=chunk_kib * KIB, seed=seed % 1000, cache=64)
+    for _ in range(30):
+        disk = rng.choice(rig.disks)
+        disk.bad = {DATA_OFFSET + rng.randrange(rig.member_sectors) for _ in range(64)}
         sector = rng.randrange(rig.mddev.array_sectors - 300)
         assert not rig.write(sector, rng.randrange(1, 300), seed=rng.randrange(99)).status, seed
+        disk.bad = set()
     rig.mddev.stop_writes()
     rig.run()
     assert bits(rig) == [], f"seed {seed}"
     assert rig.mddev.bitmap.pages[0] == 0, f"seed {seed}"
     assert rig.reads_right(), f"seed {seed}"
+
+
+def test_a_sweep_leaves_pages_alone_that_a_write_waits_for():
+    rig = Rig(**CHUNK)
+    bitmap = rig.mddev.bitmap
+    rig.write(0, 8)
+    bitmap.startwrite(3 * 128, 8, 1)
+    sweep(rig)
+    assert bits(rig) == [0]
+    bitmap.unplug(rig.run)
+    assert bits(rig) == [0, 3]
 
 
 # -- degraded -------------------------------------------------------------------------------------
@@ -216,6 +229,8 @@ def test_events_cleared_stands_still_while_degraded():
     cleared = rig.bitmap(0)[0].events_cleared
     assert cleared == 1
     rig.write(0, ROW)
+    lacking = next(row for row in range(8) if rig.geometry.row(row).data_disks[2] == 1)
+    rig.write(lacking * ROW, 8)  # which the missing member has no part in
     rig.mddev.stop_writes()
     rig.run()
     assert rig.bitmap(0)[0].events_cleared == cleared
@@ -337,6 +352,60 @@ def test_bits_are_kept_while_a_second_member_is_still_missing():
     sweep(rig, 3)
     assert bits(rig) == []
     assert not rig.wrong_parity()
+
+
+def test_a_member_being_rebuilt_has_its_bits_too():
+    rig = Rig(recovering={1: 0}, **CHUNK)
+    rig.write(3 * ROW, ROW)
+    assert bits(rig, 1) == [3]
+
+
+def test_the_writes_that_broke_the_array_keep_their_bits():
+    rig = Rig(missing=[1], **CHUNK)
+    rig.settle()
+    slot = next(s for s in rig.geometry.row(0).data_disks if s != 1)
+    bio = begin_with_the_bit_set(rig, [slot])
+    rig.let_go()
+    sweep(rig, 3)
+    assert rig.mddev.broken
+    assert bio.done
+    assert bits(rig, next(s for s in range(4) if s not in {1, slot})) == [0]
+
+
+def test_a_member_that_was_half_rebuilt_when_it_failed_is_rebuilt_in_full():
+    rig = Rig(recovering={1: 256}, **CHUNK)
+    rig.write(0, 8)
+    rdev = take_out(rig, 1)
+    bring_back(rig, rdev)
+    rig.log.clear()
+    rig.sync("recover")
+    assert rig.touched("write")[1] == 8 * 16
+
+
+def test_a_former_member_whose_slot_is_another_members_is_a_spare_like_any():
+    rig = Rig(spares=1, **CHUNK)
+    old = take_out(rig, 1)
+    rig.sync("recover")
+    old.faulty = False
+    re_add_spare(rig.mddev, old)
+    rig.run()
+    rig.write(0, ROW)
+    sweep(rig, 3)
+    rig.fail(1)
+    rig.log.clear()
+    rig.sync("recover")
+    assert rig.touched("write")[1] == 8 * 16
+    rig.place(1, 1)
+    assert not rig.wrong_parity()
+
+
+def test_when_another_gets_the_slot_first_what_a_former_member_held_counts_no_more():
+    rig = Rig(missing=[1], spares=2, **CHUNK)
+    newest, waiting = rig.mddev.rdevs[:2]
+    waiting.saved_raid_disk = 1
+    assert activate_spares(rig.mddev)
+    assert (newest.raid_disk, waiting.raid_disk) == (1, -1)
+    assert waiting.saved_raid_disk == -1
 
 
 def test_a_fresh_member_is_rebuilt_in_full():
