@@ -42,6 +42,9 @@ def compare(plan: Plan, real: Course, ours: Course) -> list[Difference]:
     for number, operation in enumerate(operations):
         theirs, mine = real.outcomes[number], ours.outcomes[number]
         where = f"operation {number}, {operation}"
+        if mine.crashed:
+            differences.append(Difference("crash", f"{where}: {mine.text}"))
+            return differences
         if theirs.refused != mine.refused:
             said = f"real md {_said(theirs)}; ours {_said(mine)}"
             kind = f"refused {type(operation).__name__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,13 @@ class Outcome:
 
     Attributes:
         refused: it was, or it failed.
+        crashed: raidsim raised what it never should, or read what was not written.
         value: what it told: a mismatch count, or the digest of what was read.
         text: messages, for the report.
     """
 
     refused: bool = False
+    crashed: bool = False
     value: str = ""
     text: str = ""
 
@@ -88,6 +91,8 @@ class Ours:
             value = action()
         except RaidsimError as error:
             self.course.outcomes.append(Outcome(refused=True, text=str(error)))
+        except Exception:  # noqa: BLE001  whatever it is, it is a difference to be shrunk
+            self.course.outcomes.append(Outcome(crashed=True, text=traceback.format_exc()))
         else:
             self.course.outcomes.append(Outcome(value=value or ""))
 

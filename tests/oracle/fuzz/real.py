@@ -207,7 +207,7 @@ def _course(plan: Plan, home: Path) -> Course:
         value = report[3]
         refused = report[2] != "0"
         text = output[before : report.start()].strip()
-        course.outcomes.append(Outcome(refused, "" if refused else value, text))
+        course.outcomes.append(Outcome(refused, value="" if refused else value, text=text))
         before = report.end()
     if len(course.outcomes) != len(plan.operations) + 2:
         raise AssertionError(f"seed {plan.seed}: real md did not come to the end:\n{output}")
