@@ -284,7 +284,11 @@ class Mddev:
             return
         if self.bitmap is not None:
             self.bitmap.flush()
-        if self.sb_change_pending or not self.in_sync:
+        # md forgets a slot that was given and not written down yet; here a later command needs it.
+        given = any(
+            rdev.raid_disk >= 0 and rdev.role != rdev.superblock.role for rdev in self.rdevs
+        )
+        if given or self.sb_change_pending or not self.in_sync:
             self.in_sync = True
             self.update_superblocks(MD_SB_CHANGE_DEVS)
 

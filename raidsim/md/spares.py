@@ -161,8 +161,9 @@ def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:
         rdev.want_replacement = True
         if spare is not None:
             _replace(mddev, rdev.raid_disk, spare)
-    if not activate_spares(mddev) and any(wanted.values()):
-        _change_devices(mddev)
+    if not activate_spares(mddev):
+        # A given spare is not written down before the recovery gets somewhere (slot_store).
+        mddev.personality.conf.refresh_members()
 
 
 def spare_active(mddev: Mddev) -> None:

@@ -24,7 +24,7 @@ TITLES = set(
 
 def test_every_test_of_mdadm_has_one_row():
     titles = [title for row in ROWS for title in row[0].removeprefix("| ").split(", ")]
-    named = [title for title in titles if not title.startswith("and ")]
+    named = [title for title in titles if "05r1" not in title]
     assert sorted(named) == sorted(TITLES)
 
 

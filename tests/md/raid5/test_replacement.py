@@ -225,3 +225,15 @@ def test_a_replacement_costs_the_events_of_md():
     assert rig.mddev.events == 5
     assert rig.stored(OLD).events == 3
     assert rig.stored(4).dev_roles[:5] == [0, 0xFFFE, 2, 3, 1]
+
+
+def test_a_given_spare_is_written_down_with_the_stop_if_nothing_came_before():
+    rig = Rig(5, 4, spares=1)
+    spare = next(rdev for rdev in rig.mddev.rdevs if rdev.raid_disk < 0)
+    replace_members(rig.mddev, {rig.rdev(OLD): spare})
+    rig.run()
+    assert rig.mddev.events == 0
+    rig.mddev.stop_writes()
+    rig.run()
+    assert rig.mddev.events == 1
+    assert rig.stored(4).role == OLD

@@ -8,14 +8,21 @@ from __future__ import annotations
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 sys.path.insert(0, str(Path(__file__).parent.parent))  # the harness of real md lies there
 
-from both import run_both, script
+from both import Verdict, run_both, script
 from operations import draw_plan
 from shrink import shrink
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from compare import Difference
+    from operations import Plan
 
 # Arrays in one boot: what they wait for overlaps.
 _BATCH = 12
@@ -39,10 +46,14 @@ def main(seeds: str) -> None:
     sys.exit(bool(different))
 
 
-def _report(verdict) -> None:
+def _differences(plans: Sequence[Plan]) -> list[list[Difference]]:
+    return [verdict.differences for verdict in run_both(plans)]
+
+
+def _report(verdict: Verdict) -> None:
     first = verdict.differences[0]
     click.echo(f"seed {verdict.plan.seed}: {first.text}")
-    plan = shrink(verdict.plan, first.kind, lambda plans: [v.differences for v in run_both(plans)])
+    plan = shrink(verdict.plan, verdict.differences, _differences)
     (small,) = run_both([plan])
     click.echo(f"shrunk to:\n{script(plan)}")
     for difference in small.differences:

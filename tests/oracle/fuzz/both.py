@@ -8,7 +8,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compare import Difference, compare
-from operations import Add, Assemble, Check, Corrupt, Fail, Idle, Read, Remove, Repair, Stop, Write
+from operations import (
+    Add,
+    Assemble,
+    Check,
+    Corrupt,
+    Fail,
+    Idle,
+    Read,
+    ReAdd,
+    Remove,
+    Repair,
+    Replace,
+    Stop,
+    Write,
+)
 from ours import Course, Ours
 from real import create_command, run_real
 
@@ -67,13 +81,16 @@ def _create_row(plan: Plan) -> tuple[str, str]:
         for disk in range(spec.raid_disks + spec.spare_disks)
     ]
     layout = "" if spec.level == 4 else f" --layout {layout_name(spec.level, spec.layout)}"
+    chunk = plan.bitmap_chunk >> 10
+    bitmap = f"--bitmap internal --bitmap-chunk {chunk}K " if chunk else ""
     used = "# on images of random bytes: " if plan.used_before else ""
     return (
         used + create_command(plan, "/dev/md0", _image),
         (
             f"raidsim create md0 --level {spec.level} --raid-devices {spec.raid_disks}"
             f" --spare-devices {spec.spare_disks} --metadata 1.{spec.minor_version}{layout}"
-            f" --chunk {spec.chunk_sectors // 2}K {'--assume-clean ' if spec.in_sync else ''}"
+            f" --chunk {spec.chunk_sectors // 2}K {bitmap}"
+            f"{'--assume-clean ' if spec.in_sync else ''}"
             f"{' '.join(members)}  # --size-of-member {plan.data_bytes}"
         ),
     )
@@ -103,6 +120,14 @@ def _row(operation: Operation) -> tuple[str, str]:
             return (
                 f"mdadm --add /dev/md0 {_images(disks)}",
                 "; ".join(f"raidsim add md0 {_image(disk)}" for disk in disks),
+            )
+        case ReAdd(disk):
+            return f"mdadm --re-add /dev/md0 {_image(disk)}", f"raidsim re-add md0 {_image(disk)}"
+        case Replace(disk, spare):
+            given = "" if spare is None else f" --with {_image(spare)}"
+            return (
+                f"mdadm /dev/md0 --replace {_image(disk)}{given}",
+                f"raidsim replace md0 {_image(disk)}{given}",
             )
         case Check():
             return "echo check > sync_action; cat mismatch_cnt", "raidsim check md0"

@@ -6,10 +6,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from deviations import forget_sweeps
 from members import superblock
 from operations import Stop
 
-from raidsim.md.superblock import SuperblockError, SuperblockV1
+from raidsim.md.bitmap_superblock import BitmapSuperblock, read_bitmap
+from raidsim.md.superblock import MD_FEATURE_BITMAP_OFFSET, SuperblockError, SuperblockV1
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +70,15 @@ def _said(outcome: Outcome) -> str:
 
 def _compare_point(plan: Plan, real: Path, ours: Path, where: str) -> list[Difference]:
     differences = []
-    for disk in range(plan.images):
-        name = f"disk{disk}.img"
+    names = [f"disk{disk}.img" for disk in range(plan.images)]
+    fields = [[_fields(side / name) for name in names] for side in (real, ours)]
+    for side in fields:
+        events = max(of_member.get("events", 0) for of_member in side)
+        for of_member in side:
+            forget_sweeps(of_member, events)
+    for name, theirs_of, ours_of in zip(names, *fields, strict=True):
         of_disk = f"{where}: {name}"
-        differences += _compare_superblocks(real / name, ours / name, of_disk)
+        differences += _compare_superblocks(theirs_of, ours_of, of_disk)
         theirs, mine = _data(plan, real / name), _data(plan, ours / name)
         if theirs != mine:
             places = [
@@ -85,8 +92,9 @@ def _compare_point(plan: Plan, real: Path, ours: Path, where: str) -> list[Diffe
     return differences
 
 
-def _compare_superblocks(real: Path, ours: Path, where: str) -> list[Difference]:
-    theirs, mine = _fields(real), _fields(ours)
+def _compare_superblocks(
+    theirs: dict[str, object], mine: dict[str, object], where: str
+) -> list[Difference]:
     return [
         Difference(
             f"field {name}", f"{where}: {name}: real md {theirs.get(name)}, ours {mine.get(name)}"
@@ -103,9 +111,28 @@ def _fields(image: Path) -> dict[str, object]:
         return {}
     fields = dataclasses.asdict(sb)
     del fields["bitmap_super"]
+    if sb.feature_map & MD_FEATURE_BITMAP_OFFSET:
+        fields |= _bitmap(image, sb)
     roles = fields["dev_roles"]
     while roles and roles[-1] == 0xFFFF:
         roles.pop()
+    return fields
+
+
+def _bitmap(image: Path, sb: SuperblockV1) -> dict[str, object]:
+    with image.open("rb") as file:
+
+        def read(sector: int, length: int) -> bytes:
+            file.seek(sector * 512)
+            return file.read(length)
+
+        raw = read_bitmap(read, sb)
+    head = BitmapSuperblock.from_bytes(raw[:512])
+    fields = {f"bitmap {name}": value for name, value in dataclasses.asdict(head).items()}
+    del fields["bitmap uuid"]
+    bits = int.from_bytes(raw[256:], "little")
+    # Behind the last chunk's bit mdadm leaves ones, which nobody looks at.
+    fields["bitmap bits"] = [bit for bit in range(head.chunks) if bits >> bit & 1]
     return fields
 
 

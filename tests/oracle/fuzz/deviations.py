@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.array import Array
+from raidsim.errors import RaidsimError
 from raidsim.md.assembly import AssemblyError
 
 if TYPE_CHECKING:
@@ -30,6 +31,34 @@ def assemble(directory: Path, images: Sequence[Path], *, force: bool) -> Array:
             if not stale:
                 raise
             images.remove(stale[0])
+
+
+def replace(array: Array, disk: str, spare: str | None) -> None:
+    """What `mdadm --replace` does, `--with` a spare or without.
+
+    mdadm has marked the member before it finds that the spare is none, and leaves it marked, for
+    any spare there is; raidsim changes nothing when it refuses.
+    """
+    if spare is None:
+        array.replace([disk])
+        return
+    try:
+        array.replace([disk], [spare])
+    except RaidsimError:
+        array.replace([disk])
+        settle(array)
+        raise
+
+
+def forget_sweeps(fields: dict[str, object], events_of_array: int) -> None:
+    """Leave out what the last sweep made of the bitmap on a member that has fallen behind.
+
+    Bits are cleared by a sweep every few seconds. Here no time passes between two calls, so none
+    comes before the array is stopped; a member that fails meanwhile keeps the bits.
+    """
+    if fields and fields["events"] + 1 < events_of_array:
+        for name in ("bitmap bits", "bitmap events", "bitmap events_cleared"):
+            fields.pop(name, None)
 
 
 def settle(array: Array) -> None:

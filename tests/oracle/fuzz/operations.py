@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from draw import LAYOUTS
 
 from raidsim.array import ArraySpec
-from raidsim.md.placement import place_array
+from raidsim.md.placement import NO_BITMAP, BitmapWish, place_array
 
 KIB = 1 << 10
 
@@ -56,6 +56,21 @@ class Add:
 
 
 @dataclass(frozen=True)
+class ReAdd:
+    """A former member comes back into its slot."""
+
+    disk: int
+
+
+@dataclass(frozen=True)
+class Replace:
+    """A spare, the one given or any, is filled from a member that still works."""
+
+    disk: int
+    spare: int | None
+
+
+@dataclass(frozen=True)
 class Check:
     pass
 
@@ -85,7 +100,21 @@ class Corrupt:
     length: int
 
 
-Operation = Write | Read | Idle | Fail | Remove | Add | Check | Repair | Stop | Assemble | Corrupt
+Operation = (
+    Write
+    | Read
+    | Idle
+    | Fail
+    | Remove
+    | Add
+    | ReAdd
+    | Replace
+    | Check
+    | Repair
+    | Stop
+    | Assemble
+    | Corrupt
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +157,9 @@ class Plan:
         """Where the data lie on each image, in bytes."""
         spec = self.spec
         sizes = {"image": self.image_bytes >> 9}
-        _, places = place_array(spec.minor_version, sizes, spec.chunk_sectors, spec.size_sectors)
+        _, places = place_array(
+            spec.minor_version, sizes, spec.chunk_sectors, spec.size_sectors, spec.bitmap
+        )
         return places["image"].data_offset << 9
 
     def content(self) -> bytes:
@@ -145,6 +176,12 @@ class Plan:
 
     def content_offset(self, write: Write) -> int:
         return write.offset + write.salt * _SALT_BYTES
+
+    @property
+    def bitmap_chunk(self) -> int:
+        """Bytes of a member for each bit of its bitmap; 0 without one."""
+        assert self.spec.size_sectors is not None
+        return self.spec.bitmap.chunk(self.spec.size_sectors)
 
     @property
     def members(self) -> list[int]:
@@ -176,6 +213,9 @@ def draw_plan(seed: int) -> Plan:
         spare_disks=rng.choice([0, 0, 0, 1, 2]),
         size_sectors=rows * chunk // 512,
         in_sync=in_sync,
+        bitmap=BitmapWish(internal=True, chunksize=rng.choice([4, 8, 16, 64]) * KIB)
+        if rng.random() < 0.3
+        else NO_BITMAP,
     )
     plan = Plan(
         seed=seed,
@@ -201,6 +241,9 @@ class _Drawing:
     active: set[int] = field(init=False)
     spares: set[int] = field(init=False)
     failed: set[int] = field(default_factory=set)
+    # All that ever had a slot.
+    former: set[int] = field(default_factory=set)
+    # Else what a lost block is taken for depends on what the stripe cache happens to hold.
     parity_right: bool = field(init=False)
     running: bool = True
     salt: int = 0
@@ -216,6 +259,11 @@ class _Drawing:
         if not self.running:
             self._draw_stopped()
             return
+        if self._redundancy < 0:
+            # Of what is lost, md still reads and rebuilds from what its stripe cache holds by
+            # chance: only what it refuses can be compared.
+            self.rng.choice([self._write, self._check, self._remove, self._idle, self._stop])()
+            return
         kinds = {
             self._write: 30,
             self._read: 8,
@@ -223,6 +271,8 @@ class _Drawing:
             self._fail: 10,
             self._remove: 8,
             self._add: 9,
+            self._re_add: 5,
+            self._replace: 6,
             self._check: 6,
             self._repair: 4,
             self._stop: 8,
@@ -245,6 +295,7 @@ class _Drawing:
             self.spares and len(self.active) < self.plan.spec.raid_disks and self._redundancy >= 0
         ):
             self.active.add(self.spares.pop())
+        self.former |= self.active
 
     def _extent(self) -> tuple[int, int]:
         rng = self.rng
@@ -285,11 +336,7 @@ class _Drawing:
             self._read()
             return
         disk = self.rng.choice(sorted(self.active))
-        if not self.parity_right:
-            # What a lost block is then taken for depends on what the stripe cache holds of it.
-            together = tuple(sorted(self.active | self.spares))
-            self.operations += [Stop(), Assemble(together)]
-            self.failed = set()
+        self._begin_anew()
         self.operations.append(Fail(disk))
         self.active.remove(disk)
         self.failed.add(disk)
@@ -318,6 +365,40 @@ class _Drawing:
             self._settle()
         else:
             self._write()
+
+    def _re_add(self) -> None:
+        former = sorted(self.former - self.active - self.spares)
+        if not former:
+            self._write()
+            return
+        disk = self.rng.choice(former)
+        self.operations.append(ReAdd(disk))
+        # Without a bitmap this is refused once anything has changed.
+        if self.plan.spec.bitmap.internal and disk not in self.failed:
+            self.spares.add(disk)
+            self._settle()
+
+    def _replace(self) -> None:
+        if not self.active or (not self.spares and self.rng.random() < 0.7):
+            self._write()
+            return
+        disk = self.rng.choice(sorted(self.active))
+        self._begin_anew()
+        spares = sorted(self.spares)
+        spare = self.rng.choice([None, *spares])
+        self.operations.append(Replace(disk, spare))
+        if spares:
+            used = spares[-1] if spare is None else spare
+            self.spares.remove(used)
+            self.active.add(used)
+            self.active.remove(disk)
+            self.failed.add(disk)
+
+    def _begin_anew(self) -> None:
+        """Empty the stripe cache where it matters what a block that gets lost is taken for."""
+        if not self.parity_right:
+            self.operations += [Stop(), Assemble(tuple(sorted(self.active | self.spares)))]
+            self.failed = set()
 
     def _stop(self) -> None:
         self.operations.append(Stop())

@@ -17,8 +17,10 @@ from operations import (
     Fail,
     Idle,
     Read,
+    ReAdd,
     Remove,
     Repair,
+    Replace,
     Stop,
     Write,
 )
@@ -141,6 +143,11 @@ class Ours:
             case Add(disks):
                 for disk in disks:
                     array.add(self.images[disk])
+            case ReAdd(disk):
+                array.re_add(self.images[disk])
+            case Replace(disk, spare):
+                given = None if spare is None else self.images[spare].name
+                deviations.replace(array, self.images[disk].name, given)
             case Check():
                 return str(array.check().mismatch_sectors)
             case Repair():
@@ -161,10 +168,7 @@ class Ours:
         try:
             if array is None:
                 raise RaidsimError("there is no array")
-            try:
-                value = self._read(array, 0, array.size)
-            except RaidsimError:
-                value = "unreadable"
+            value = "failed" if array.mddev.broken else self._read(array, 0, array.size)
             array.close()
         finally:
             point = self.directory / f"point{len(self.course.points)}"

@@ -13,8 +13,10 @@ from operations import (
     Fail,
     Idle,
     Read,
+    ReAdd,
     Remove,
     Repair,
+    Replace,
     Stop,
     Write,
 )
@@ -147,6 +149,16 @@ class _Script:
                     f" mdadm --add $array {self._devices(disks)}; status=$?; sleep 0.3;"
                     " running && echo idle > $md/sync_action; settle; report $status"
                 )
+            case ReAdd(disk):
+                return (
+                    f"mdadm --re-add $array {self._device(disk)}; status=$?; settle; report $status"
+                )
+            case Replace(disk, spare):
+                given = "" if spare is None else f"--with {self._device(spare)}"
+                return (
+                    f"mdadm $array --replace {self._device(disk)} {given};"
+                    " status=$?; settle; report $status"
+                )
             case Check():
                 return "count=$(sync_action check); report $? $count"
             case Repair():
@@ -171,8 +183,10 @@ class _Script:
     def _stop(self) -> str:
         point = self.home / f"point{self.points}"
         self.points += 1
+        max_degraded = 2 if self.plan.spec.level == 6 else 1
         return (
             f"sum=$(digest 0 {self.plan.array_bytes}) || sum=unreadable;"
+            f' [ "$(cat $md/degraded)" -le {max_degraded} ] || sum=failed;'
             " running; status=$?; mdadm --stop $array;"
             f" sync; mkdir {point}; cp --sparse=always {self.home}/disk*.img {point};"
             " report $status $sum"
@@ -188,9 +202,11 @@ def create_command(plan: Plan, array: str, device) -> str:
         for disk in range(spec.raid_disks + spec.spare_disks)
     ]
     assert spec.size_sectors is not None
+    chunk = plan.bitmap_chunk >> 10
+    bitmap = f"--bitmap=internal --bitmap-chunk={chunk}K" if chunk else "--bitmap=none"
     return " ".join(
         [
-            f"mdadm --create {array} --run --bitmap=none --level={spec.level}",
+            f"mdadm --create {array} --run {bitmap} --level={spec.level}",
             *(["--assume-clean"] if spec.in_sync else []),
             f"--raid-devices={spec.raid_disks} --spare-devices={spec.spare_disks}",
             f"--metadata=1.{spec.minor_version} {layout} --chunk={spec.chunk_sectors // 2}",

@@ -20,19 +20,21 @@ BATCH = 8
 _BLOCK = 4096
 
 
-def shrink(plan: Plan, kind: str, run: Run) -> Plan:
-    """The simplest plan found that shows a difference of ``kind``.
+def shrink(plan: Plan, differences: Sequence[Difference], run: Run) -> Plan:
+    """The simplest plan found that shows the first of these differences, and none of other kinds.
 
     Candidates are run a batch at a time, so the first of a batch that still shows it is taken.
     """
+    kind, kinds = differences[0].kind, {difference.kind for difference in differences}
     found = True
     while found:
         found = False
         candidates = list(simpler(plan))
         for start in range(0, len(candidates), BATCH):
             batch = candidates[start : start + BATCH]
-            for candidate, differences in zip(batch, run(batch), strict=True):
-                if any(difference.kind == kind for difference in differences):
+            for candidate, left in zip(batch, run(batch), strict=True):
+                shown = {difference.kind for difference in left}
+                if kind in shown and shown <= kinds:
                     plan = candidate
                     found = True
                     break
