@@ -42,6 +42,13 @@ def test_it_names_who_came_back_what_it_missed_and_since_when(images, tmp_path):
     assert len(risks) == 4
 
 
+def test_what_was_forced_is_on_disk_and_runs_without_force_from_then_on(images, tmp_path):
+    run_without(tmp_path, images, 1, 3)
+    forced(tmp_path, images[:3])
+    with Array.open(tmp_path / "forced") as array:
+        assert array.mddev.degraded == 2
+
+
 def test_with_redundancy_left_check_and_repair_are_recommended(images, tmp_path):
     run_without(tmp_path, images, 1, 3)
     risks = forced(tmp_path, images[:4])

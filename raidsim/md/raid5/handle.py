@@ -95,9 +95,7 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
     if sh.state & STRIPE_SYNCING and not sh.locked and not sh.state & STRIPE_COMPUTE_RUN:
         if s.need_replace and not sh.state & STRIPE_REPLACED:
             write_to_replacements(sh, s)
-        elif s.replacing:
-            sh.state |= STRIPE_INSYNC
-        if sh.state & STRIPE_INSYNC and not sh.locked:
+        elif s.replacing or sh.state & STRIPE_INSYNC:
             sh.state &= ~STRIPE_SYNCING
             conf.mddev.done_sync(sh.sectors, ok=True)
             conf.cache.wake_waiters(sh)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from raidsim.disk import READ, WRITE, DiskRequest
 from raidsim.md.raid5.stripe_head import (
     STRIPE_HANDLE,
-    STRIPE_INSYNC,
     STRIPE_IO_STARTED,
     STRIPE_REPLACED,
 )
@@ -39,17 +38,15 @@ def replacements_at(conf: R5Conf, sh: StripeHead) -> tuple[int, int]:
 
 
 def write_to_replacements(sh: StripeHead, s: StripeHeadState) -> None:
-    """Write what replacements lack, once it is at hand and nothing else is to be done first.
+    """Write what replacements lack, once it is at hand.
 
     A check may have used P up; then P is read again before its replacement gets it.
     """
-    if s.need_replace & ~sh.uptodate or not (s.replacing or sh.state & STRIPE_INSYNC):
+    if s.need_replace & ~sh.uptodate:
         return
     s.want_replace = s.need_replace
     sh.locked |= s.want_replace
     sh.state |= STRIPE_REPLACED
-    if s.replacing:
-        sh.state |= STRIPE_INSYNC
 
 
 def run_replacement_io(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:

@@ -5,7 +5,7 @@ import pytest
 from md_rig import DATA_OFFSET, Rig
 
 from raidsim import Machine
-from raidsim.md.spares import replace_members
+from raidsim.md.spares import activate_spares, replace_members
 from raidsim.md.superblock import MD_FEATURE_RECOVERY_OFFSET, MD_FEATURE_REPLACEMENT
 from raidsim.md.sync import SyncThread
 
@@ -202,6 +202,73 @@ def test_a_replacement_above_recovery_cp_gets_parity_that_was_checked_and_repair
     rig.place(OLD, disks)
     assert not rig.wrong_parity()
     assert rig.reads_right()
+
+
+def test_p_that_a_check_used_up_is_read_again_for_its_replacement():
+    rig = replacing(resync_offset=0)
+    rig.sync("recover")
+    row_units = rig.geometry.chunk_sectors // 8
+    rows = rig.member_sectors // rig.geometry.chunk_sectors
+    rows_of_p = [row for row in range(rows) if rig.geometry.row(row).pd_idx == OLD]
+    assert rig.touched("read")[OLD] == (rows + len(rows_of_p)) * row_units
+    assert spare_holds_the_slot(rig, 4)
+
+
+def test_one_replacement_after_the_other_over_the_same_stripes():
+    rig = replacing(spares=2)
+    rig.sync("recover")
+    replace_members(rig.mddev, {rig.rdev(2): None})
+    rig.run()
+    rig.sync("recover")
+    assert np.array_equal(rig.data(2), rig.data(4))
+
+
+def test_what_is_replaced_is_read_past_the_stripe_cache():
+    rig = replacing(4, 3)
+    stop_half_way(rig)
+    assert rig.reads_right(rig.geometry.chunk_sectors, 1)
+    assert rig.accesses("read") == [(3, 0, 1)]
+
+
+def test_a_bad_block_of_the_old_member_is_none_of_its_replacement():
+    rig = replacing(4, 3, bblog=True)
+    stop_half_way(rig)
+    old = old_member(rig)
+    assert rig.mddev.set_bad_blocks(old, 0, 8)
+    rig.run()
+    rig.settle()
+    rig.write(rig.geometry.chunk_sectors, 1)
+    assert rig.touched("read")[3] == 1
+    assert OLD not in rig.touched("read")
+    assert rig.reads_right()
+
+
+def test_a_bad_block_of_the_replacement_is_the_old_members_until_it_is_written():
+    rig = replacing(4, 3, bblog=True)
+    stop_half_way(rig)
+    assert rig.mddev.set_bad_blocks(new(rig), 0, 8)
+    rig.run()
+    rig.settle()
+    assert rig.reads_right(rig.geometry.chunk_sectors, 8)
+    assert set(rig.touched("read")) == {OLD}
+    rig.write(rig.geometry.chunk_sectors, 8)
+    assert not new(rig).bad_blocks
+    rig.log.clear()
+    assert rig.reads_right(rig.geometry.chunk_sectors, 8)
+    assert set(rig.touched("read")) == {3}
+
+
+def test_a_member_that_refuses_a_write_wants_a_replacement_and_gets_it():
+    rig = Rig(5, 4, spares=1, bblog=True)
+    rig.settle()
+    rig.disks[OLD].unwritable = {DATA_OFFSET + 8}
+    rig.write(0, 384)
+    assert rig.rdev(OLD).want_replacement
+    assert activate_spares(rig.mddev)
+    assert new(rig).raid_disk == OLD
+    rig.run()
+    rig.sync("recover")
+    assert spare_holds_the_slot(rig, 4)
 
 
 def test_superblocks_tell_of_the_replacement():
