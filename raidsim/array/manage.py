@@ -91,7 +91,10 @@ def re_add_member(array: Array, disk: str | os.PathLike[str]) -> None:
     else:
         if not rdev.faulty:
             raise ArrayStateError(f"{rdev.name}: is a member already")
-        _refuse_re_add(array, rdev.superblock, rdev.name)
+        if spares.slot_is_taken(array.mddev, rdev):
+            raise ArrayStateError(
+                f"{rdev.name}: its slot is another member's; `raidsim remove` it, then add it"
+            )
         spares.revive_member(array.mddev, rdev)
         _give_slot_back(array)
         array.machine.sim.run()

@@ -59,8 +59,19 @@ def re_add_spare(mddev: Mddev, rdev: Rdev) -> None:
     add_spare(mddev, rdev)
 
 
+def slot_is_taken(mddev: Mddev, rdev: Rdev) -> bool:
+    """Whether another member has the slot that a failed one had."""
+    return any(
+        other.raid_disk == rdev.superblock.role for other in mddev.rdevs if other is not rdev
+    )
+
+
 def revive_member(mddev: Mddev, rdev: Rdev) -> None:
-    """Take a failed member that was not removed back as such a spare."""
+    """Take a failed member that was not removed back as such a spare.
+
+    md asks for no events here, unlike after a removal: without a bitmap it is rebuilt in full
+    (state_store, md.c).
+    """
     rdev.faulty = False
     rdev.raid_disk = -1
     mddev.rdevs.remove(rdev)

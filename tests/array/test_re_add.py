@@ -101,6 +101,26 @@ def test_a_failed_member_is_taken_back_without_being_removed(tmp_path):
         assert array.mddev.degraded == 0
 
 
+def test_without_a_bitmap_a_failed_member_is_taken_back_and_rebuilt_in_full(tmp_path):
+    path = make(tmp_path, NO_BITMAP)
+    with Array.open(path) as array:
+        array.fail("1")
+        array.write(0, b"x" * len(CONTENT))
+        array.re_add("disk1.img")
+        array.rebuild()
+        assert array.mddev.degraded == 0
+        assert array.check().mismatch_sectors == 0
+
+
+def test_a_failed_member_whose_slot_is_taken_is_not_taken_back(tmp_path):
+    path = make(tmp_path, spare_disks=1)
+    with Array.open(path) as array:
+        array.fail("1")
+        array.rebuild()
+        with pytest.raises(ArrayStateError, match="its slot is another member's"):
+            array.re_add("disk1.img")
+
+
 def test_add_tries_a_re_add_first(tmp_path):
     path = make(tmp_path)
     take_out(path)

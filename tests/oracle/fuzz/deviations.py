@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from raidsim.array import Array
 from raidsim.errors import RaidsimError
 from raidsim.md.assembly import AssemblyError
+from raidsim.md.superblock import MD_DISK_ROLE_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +52,17 @@ def replace(array: Array, disk: str, spare: str | None) -> None:
 
 
 def forget_sweeps(fields: dict[str, object], events_of_array: int) -> None:
-    """Leave out what the last sweep made of the bitmap on a member that has fallen behind.
+    """Leave out the last sweep's part of the bitmap on a spare, or a member that fell behind.
 
     Bits are cleared by a sweep every few seconds. Here no time passes between two calls, so none
-    comes before the array is stopped; a member that fails meanwhile keeps the bits.
+    comes before the array is stopped; a member that fails meanwhile keeps the bits, and one that
+    is added gets what the others hold so far.
     """
-    if fields and fields["events"] + 1 < events_of_array:
+    if not fields:
+        return
+    number, roles = fields["dev_number"], fields["dev_roles"]
+    spare = number >= len(roles) or roles[number] >= MD_DISK_ROLE_MAX
+    if spare or fields["events"] + 1 < events_of_array:
         for name in ("bitmap bits", "bitmap events", "bitmap events_cleared"):
             fields.pop(name, None)
 

@@ -260,9 +260,9 @@ class _Drawing:
             self._draw_stopped()
             return
         if self._redundancy < 0:
-            # Of what is lost, md still reads and rebuilds from what its stripe cache holds by
-            # chance: only what it refuses can be compared.
-            self.rng.choice([self._write, self._check, self._remove, self._idle, self._stop])()
+            # md still reads and rebuilds what its stripe cache holds by chance, and a check that
+            # finds nothing to compare empties slots: only what it refuses can be compared.
+            self.rng.choice([self._write, self._remove, self._idle, self._stop])()
             return
         kinds = {
             self._write: 30,
