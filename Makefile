@@ -20,7 +20,7 @@ test: $(READY) ## the tests that take seconds
 slow: $(READY) ## the tests that take minutes
 	$(BIN)/pytest -n 2 -m "slow and not oracle"
 
-oracle: $(READY) ## the tests against real Linux md (Debian: user-mode-linux mdadm kmod)
+oracle: $(READY) ## the tests against real Linux md (Debian: user-mode-linux mdadm kmod dmsetup)
 	$(BIN)/pytest -n 2 -m oracle -rs
 
 SEEDS ?= 24
