@@ -141,8 +141,12 @@ class Ours:
             case Remove(disk):
                 array.remove(self.images[disk].name)
             case Add(disks):
-                for disk in disks:
-                    array.add(self.images[disk])
+                array.mddev.sync_control.frozen = True
+                try:
+                    for disk in disks:
+                        array.add(self.images[disk])
+                finally:
+                    array.mddev.sync_control.frozen = False
             case ReAdd(disk):
                 array.re_add(self.images[disk])
             case Replace(disk, spare):
