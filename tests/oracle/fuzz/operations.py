@@ -243,7 +243,8 @@ class _Drawing:
     failed: set[int] = field(default_factory=set)
     # All that ever had a slot.
     former: set[int] = field(default_factory=set)
-    # Else what a lost block is taken for depends on what the stripe cache happens to hold.
+    # Else what a lost block is taken for depends on what the stripe cache happens to hold, so that
+    # is emptied before anything is lost.
     parity_right: bool = field(init=False)
     running: bool = True
     salt: int = 0
@@ -271,7 +272,7 @@ class _Drawing:
             self._fail: 10,
             self._remove: 8,
             self._add: 9,
-            self._re_add: 5,
+            self._re_add: 20 if self.plan.spec.bitmap.internal else 4,
             self._replace: 6,
             self._check: 6,
             self._repair: 4,
@@ -295,6 +296,9 @@ class _Drawing:
             self.spares and len(self.active) < self.plan.spec.raid_disks and self._redundancy >= 0
         ):
             self.active.add(self.spares.pop())
+            # md takes a failed member back as it is even if its slot is another's; raidsim does
+            # not, see docs/fidelity.md.
+            self.former -= self.failed
         self.former |= self.active
 
     def _extent(self) -> tuple[int, int]:
@@ -325,10 +329,17 @@ class _Drawing:
         self.operations.append(Idle())
 
     def _check(self) -> None:
-        self.operations.append(Check())
+        self._scrub(Check())
 
     def _repair(self) -> None:
-        self.operations.append(Repair())
+        self._scrub(Repair())
+
+    def _scrub(self, operation: Operation) -> None:
+        self.operations.append(operation)
+        if self.plan.spec.bitmap.internal and len(self.active) < self.plan.spec.raid_disks:
+            # As if it had written to the missing member, md keeps the bits of later writes to the
+            # stripes that are still in its cache.
+            self._begin_anew()
 
     def _fail(self) -> None:
         last_straw = self.rng.random() < 0.1
@@ -336,7 +347,8 @@ class _Drawing:
             self._read()
             return
         disk = self.rng.choice(sorted(self.active))
-        self._begin_anew()
+        if not self.parity_right:
+            self._begin_anew()
         self.operations.append(Fail(disk))
         self.active.remove(disk)
         self.failed.add(disk)
@@ -383,7 +395,8 @@ class _Drawing:
             self._write()
             return
         disk = self.rng.choice(sorted(self.active))
-        self._begin_anew()
+        if not self.parity_right:
+            self._begin_anew()
         spares = sorted(self.spares)
         spare = self.rng.choice([None, *spares])
         self.operations.append(Replace(disk, spare))
@@ -393,12 +406,12 @@ class _Drawing:
             self.active.add(used)
             self.active.remove(disk)
             self.failed.add(disk)
+            self.former.discard(disk)
 
     def _begin_anew(self) -> None:
-        """Empty the stripe cache where it matters what a block that gets lost is taken for."""
-        if not self.parity_right:
-            self.operations += [Stop(), Assemble(tuple(sorted(self.active | self.spares)))]
-            self.failed = set()
+        """Empty the stripe cache."""
+        self.operations += [Stop(), Assemble(tuple(sorted(self.active | self.spares)))]
+        self.failed = set()
 
     def _stop(self) -> None:
         self.operations.append(Stop())
