@@ -207,7 +207,9 @@ def interrupt_under_real_md(guest: Guest, handover: Handover, images: list[Path]
     # Those that come first wait for the others before their power fails.
     stop_at = {"pause": half, "cut": half * 3 // 2}.get(handover.how)
     if stop_at is not None:
-        script += [f"echo {stop_at - stop_at % handover.spec.chunk_sectors} > {md}/sync_max"]
+        # md refuses while it still lets go of the sync that was frozen.
+        limit = stop_at - stop_at % handover.spec.chunk_sectors
+        script += [f"until echo {limit} > {md}/sync_max; do sleep 0.05; done"]
     script += [
         f"echo idle > {md}/sync_action",
         f"wait_for_sector {name} {half // 2 if handover.how == 'stop' else half}",

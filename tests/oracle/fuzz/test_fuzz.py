@@ -7,7 +7,7 @@ from both import run_both, script
 from operations import draw_plan
 from regressions import REGRESSIONS
 
-SEEDS = range(8)
+SEEDS = range(6)
 
 
 @pytest.mark.usefixtures("real_md")
