@@ -24,6 +24,7 @@ SB_BYTES = 4096  # where the superblock of metadata 1.2 begins, and how much of 
 OF_ONE_ARRAY = {"set_uuid", "set_name", "ctime", "utime", "device_uuid", "sb_csum"}
 # Attributes of md that raidsim refuses by name.
 ABSENT = {
+    "bitmap/max_backlog_used",
     "bitmap_set_bits",
     "group_thread_cnt",
     "journal_mode",
@@ -58,7 +59,7 @@ look() {
     quiet
     (
         cd $M
-        for f in * dev-*/*; do
+        for f in * dev-*/* bitmap/*; do
             [ -f $f ] || continue
             value $f; printf '%s=%s\\n' $f "${value//$'\\n'/|}"
         done

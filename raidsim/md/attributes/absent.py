@@ -5,6 +5,7 @@ from __future__ import annotations
 _RESHAPE = "reshape is not supported yet"
 
 ABSENT = {
+    "bitmap/max_backlog_used": "only RAID1 writes behind",
     "group_thread_cnt": "one thread runs the simulation",
     "journal_mode": "a journal is not supported yet",
     "new_dev": "members are taken on with `raidsim add`",
