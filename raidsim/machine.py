@@ -36,6 +36,7 @@ class Machine:
     Args:
         seed: All randomness comes from named streams of it.
         timed: Whether disks, engines and the CPU take virtual time.
+        timers: Whether md's timers do where nothing else does, for who follows a real clock.
         engines: The offload engines it has: names of profiles, or profiles.
         kernel: Name of the arithmetic kernel; None lets ``raidsim.raid6`` choose.
         sanitize: Whether every access to memory and every use of a descriptor is checked; None
@@ -61,6 +62,7 @@ class Machine:
         seed: int = 0,
         *,
         timed: bool = False,
+        timers: bool = False,
         engines: Iterable[str | EngineProfile] = (),
         kernel: str | None = None,
         sanitize: bool | None = None,
@@ -69,7 +71,7 @@ class Machine:
     ) -> None:
         if cpus < 1:
             raise UsageError(f"a machine needs at least 1 CPU, not {cpus}")
-        self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed)
+        self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed, timers=timers)
         if sanitize is None:
             sanitize = os.environ.get("RAIDSIM_SANITIZE", "") not in {"", "0"}
         self.sanitizer = DmaSanitizer(self.sim) if sanitize else None

@@ -12,6 +12,7 @@ import numpy as np
 
 from raidsim.array import manage, syncing
 from raidsim.array.attributes import get_attribute, set_attribute
+from raidsim.array.live import come_to_rest, go_live, settle
 from raidsim.array.opening import assemble_array, create_array, open_array
 from raidsim.array.settings import Settings
 from raidsim.array.transfer import check_range, read_into, run_bio, write
@@ -19,7 +20,6 @@ from raidsim.md import attributes
 from raidsim.md.bio import FLUSH, Bio
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.raid5.mismatch import MismatchLog
-from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
 
 if TYPE_CHECKING:
     import os
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from raidsim.array.creation import ArraySpec
+    from raidsim.array.hardware import Hardware
     from raidsim.array.opening import RunningArray
     from raidsim.array.syncing import Progress, SyncReport
+
+    StrPath = str | os.PathLike[str]
 
 
 class Array:
@@ -39,7 +42,8 @@ class Array:
 
     Attributes:
         directory: the array directory.
-        machine: what it runs on.
+        hardware: what it runs on.
+        machine: the machine of it.
         mddev: md's view of it.
         images: each member's image.
         settings: what was set on it, and is kept.
@@ -48,7 +52,8 @@ class Array:
 
     def __init__(self, running: RunningArray) -> None:
         self.directory = running.directory
-        self.machine = running.machine
+        self.hardware = running.hardware
+        self.machine = running.hardware.machine
         self.mddev = running.mddev
         self.images = running.images
         self.risks = running.risks
@@ -63,12 +68,13 @@ class Array:
     @classmethod
     def create(
         cls,
-        path: str | os.PathLike[str],
+        path: StrPath,
         spec: ArraySpec,
-        images: Sequence[str | os.PathLike[str]] = (),
+        images: Sequence[StrPath] = (),
         *,
         image_bytes: int = 64 << 20,
         engines: Sequence[str] = (),
+        hardware: Hardware | None = None,
     ) -> Self:
         """Make an array.
 
@@ -80,21 +86,23 @@ class Array:
                 sync as they are.
             image_bytes: size of the images that are made.
             engines: profiles of the machine's offload engines.
+            hardware: what it runs on; by default an untimed machine with these engines.
 
         Raises:
             RaidsimError: nothing was changed.
         """
-        return cls(create_array(path, spec, images, image_bytes=image_bytes, engines=engines))
+        return cls(create_array(path, spec, images, image_bytes, engines, hardware))
 
     @classmethod
     def assemble(
         cls,
-        path: str | os.PathLike[str],
-        images: Sequence[str | os.PathLike[str]],
+        path: StrPath,
+        images: Sequence[StrPath],
         *,
         force: bool = False,
         readonly: bool = False,
         engines: Sequence[str] = (),
+        hardware: Hardware | None = None,
     ) -> Self:
         """Take existing members and run their array.
 
@@ -104,25 +112,47 @@ class Array:
             force: bring stale members back and run a dirty degraded array, as mdadm does.
             readonly: change nothing on the members.
             engines: profiles of the machine's offload engines.
+            hardware: what it runs on; by default an untimed machine with these engines.
 
         Raises:
             RaidsimError: nothing was changed. A stale member is named with both event counts.
         """
-        return cls(assemble_array(path, images, force=force, readonly=readonly, engines=engines))
+        return cls(assemble_array(path, images, engines, hardware, force=force, readonly=readonly))
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, inspect: bool = False) -> Self:
+    def open(
+        cls, path: StrPath, *, inspect: bool = False, hardware: Hardware | None = None
+    ) -> Self:
         """Run the array of a directory.
 
         Args:
             path: the array directory.
             inspect: only look at its state: read-only, whatever that state is, and even while
                 another program runs the array.
+            hardware: what it runs on; by default an untimed machine with its engines.
 
         Raises:
             RaidsimError: it cannot be run; nothing was changed.
         """
-        return cls(open_array(path, inspect=inspect))
+        return cls(open_array(path, hardware, inspect=inspect))
+
+    # -- running by itself ----------------------------------------------------------------------
+
+    @property
+    def live(self) -> bool:
+        """Whether it runs by itself."""
+        return self.mddev.begin_sync is not None
+
+    def go_live(self) -> None:
+        """Run by itself from now on, as in a kernel; whoever calls this runs the simulation.
+
+        What is pending begins; a call that changes something returns once that is written down.
+        """
+        go_live(self.mddev)
+
+    def settle(self) -> None:
+        """Let what was begun take effect: come to rest, or be written down if it is live."""
+        settle(self.mddev)
 
     # -- letting go -----------------------------------------------------------------------------
 
@@ -143,7 +173,7 @@ class Array:
             SanitizerError: The machine's sanitizer has reports.
         """
         try:
-            self.machine.sim.run()
+            come_to_rest(self.mddev)
             self.mddev.stop_writes()
             self.machine.sim.run()
             manage.remember_wishes(self)
@@ -176,11 +206,7 @@ class Array:
         return buffer.tobytes()
 
     def read_into(self, offset: int, buffer: NDArray[np.uint8]) -> None:
-        """Fill ``buffer`` with the array's bytes from byte ``offset`` on.
-
-        Raises:
-            RaidsimError: beyond the end, or the data are lost.
-        """
+        """Fill ``buffer`` with the array's bytes from byte ``offset`` on; raises as ``read``."""
         read_into(self, offset, buffer)
 
     def write(self, offset: int, data: bytes | bytearray | memoryview | NDArray[np.uint8]) -> None:
@@ -239,7 +265,7 @@ class Array:
         """
         manage.remove_member(self, disk)
 
-    def add(self, image: str | os.PathLike[str]) -> bool:
+    def add(self, image: StrPath) -> bool:
         """Take a new member on as a spare, as ``mdadm --add``; ``rebuild`` puts it to use.
 
         An image that does not exist is made, as large as the array's first. A former member is
@@ -268,7 +294,7 @@ class Array:
         """
         return manage.replace_members(self, disks, replacements)
 
-    def re_add(self, disk: str | os.PathLike[str]) -> None:
+    def re_add(self, disk: StrPath) -> None:
         """Take a former member back in its old slot, as ``mdadm --re-add``; see ``rebuild``.
 
         Raises:
@@ -297,9 +323,7 @@ class Array:
         return reports
 
     def check(self, progress: Progress | None = None) -> SyncReport:
-        """Compare parity with data; nothing is changed.
-
-        It goes from ``sync_min`` to ``sync_max``, which is everywhere unless they were set.
+        """Compare parity with data from ``sync_min`` to ``sync_max``; nothing is changed.
 
         Returns:
             What differs, with the member that is wrong where two parities tell.
@@ -313,9 +337,7 @@ class Array:
         return report
 
     def repair(self, progress: Progress | None = None, *, locate: bool = False) -> SyncReport:
-        """Make parity right; data are taken as they are.
-
-        It goes from ``sync_min`` to ``sync_max``, which is everywhere unless they were set.
+        """Make parity right from ``sync_min`` to ``sync_max``; data are taken as they are.
 
         Args:
             progress: called with the action, sectors done and sectors in all.
@@ -324,8 +346,8 @@ class Array:
 
         Raises:
             UsageError: ``locate``, and the level has no Q.
-            ArrayStateError: the array is read-only or has failed, or a member has to be rebuilt
-                first; or ``locate``, and parity is not to be relied on.
+            ArrayStateError: it has failed or is read-only, or a member has to be rebuilt first;
+                or ``locate``, and parity is not to be relied on.
         """
         self.check_writable()
         if locate:
@@ -336,10 +358,9 @@ class Array:
         return report
 
     def interrupt(self) -> bool:
-        """End the sync under way where it is; tell if there is one.
+        """End the sync under way where it is, to be gone on with later; tell if there is one.
 
-        It goes on there when it is next begun. A progress callback or a signal handler may call
-        this.
+        A progress callback or a signal handler may call this.
         """
         thread = self.mddev.sync_thread
         if thread is not None:
@@ -377,22 +398,3 @@ class Array:
         reports = set_attribute(self, name, value, progress)
         self.settings.save()
         return reports
-
-    def set_readonly(self, readonly: bool) -> None:
-        """Stop the array and run it again read-only, or not so (``mdadm --readonly``).
-
-        Raises:
-            RaidsimError: it cannot be run that way; it is stopped.
-        """
-        self.close()
-        was_readonly, self.directory.readonly = self.directory.readonly, readonly
-        self.directory.save()
-        try:
-            self.__init__(open_array(self.directory.path, inspect=False))  # type: ignore[misc]
-        except BaseException:
-            self.directory.readonly = was_readonly
-            self.directory.save()
-            raise
-        if was_readonly:
-            self.mddev.update_superblocks(MD_SB_CHANGE_DEVS)
-            self.machine.sim.run()

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.array.opening import open_array
 from raidsim.md.assembly import analyse_members
 from raidsim.md.attributes import show, store
+from raidsim.md.mddev import ArrayStateError
+from raidsim.md.superblock_update import MD_SB_CHANGE_DEVS
+from raidsim.md.sync import start_sync
 
 if TYPE_CHECKING:
     from raidsim.array.array import Array
@@ -32,6 +36,13 @@ def set_attribute(
     directory, _, leaf = name.partition("/")
     disk = directory.removeprefix("dev-")
     match leaf or name, value:
+        case "sync_action", "check" | "repair" | "resync" | "recover" if array.live:
+            if value not in {"check", "repair"}:
+                array.mddev.sync_control.frozen = False
+                array.mddev.check_recovery()
+            else:
+                array.check_writable()
+                start_sync(array.mddev, value)
         case "sync_action", "check":
             return [array.check(progress)]
         case "sync_action", "repair":
@@ -41,7 +52,7 @@ def set_attribute(
             return array.rebuild(progress)
         case "array_state", "readonly" | "active" | "clean":
             if (value == "readonly") != array.directory.readonly:
-                array.set_readonly(value == "readonly")
+                _set_readonly(array, readonly=value == "readonly")
         case "state", "faulty":
             show(array.mddev, name)  # there is one
             array.fail(disk)
@@ -50,5 +61,27 @@ def set_attribute(
             array.remove(disk)
         case _:
             store(array.mddev, name, value)
-    array.machine.sim.run()
+    array.settle()
     return []
+
+
+def _set_readonly(array: Array, *, readonly: bool) -> None:
+    """Stop the array and run it again read-only, or not so (``mdadm --readonly``).
+
+    Raises:
+        RaidsimError: it cannot be run that way; it is stopped.
+    """
+    if array.live:
+        raise ArrayStateError(f"{array.directory.path}: is in use; stop what uses it first")
+    array.close()
+    was_readonly, array.directory.readonly = array.directory.readonly, readonly
+    array.directory.save()
+    try:
+        array.__init__(open_array(array.directory.path, None, inspect=False))  # type: ignore[misc]
+    except BaseException:
+        array.directory.readonly = was_readonly
+        array.directory.save()
+        raise
+    if was_readonly:
+        array.mddev.update_superblocks(MD_SB_CHANGE_DEVS)
+        array.settle()

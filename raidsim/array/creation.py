@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +17,8 @@ from raidsim.md.superblock import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from raidsim.array.hardware import Hardware
 
 # The word that takes the place of a member that is not there.
 MISSING = "missing"
@@ -67,7 +67,7 @@ class ArraySpec:
 
 
 def new_superblocks(
-    spec: ArraySpec, members: Sequence[str], device_sectors: Mapping[str, int]
+    spec: ArraySpec, members: Sequence[str], device_sectors: Mapping[str, int], hardware: Hardware
 ) -> dict[str, SuperblockV1]:
     """The superblocks of a new array.
 
@@ -75,6 +75,7 @@ def new_superblocks(
         spec: what it is to be.
         members: names in the order of slots, ``MISSING`` where there is none, then spares.
         device_sectors: size of each named member.
+        hardware: what it is to run on: dates, UUIDs and the host's name come from there.
 
     Returns:
         Name to superblock, in the order of the members' numbers.
@@ -94,9 +95,9 @@ def new_superblocks(
     for slot in slots.values():
         roles[slot] = slot
     complete = len(slots) == spec.raid_disks
-    now = int(time.time())
-    set_uuid = os.urandom(16)
-    set_name = f"{os.uname().nodename}:{spec.name}".encode()[:_NAME_BYTES]
+    now = int(hardware.now())
+    set_uuid = hardware.unique(16)
+    set_name = f"{hardware.node_name}:{spec.name}".encode()[:_NAME_BYTES]
     return {
         name: SuperblockV1(
             feature_map=MD_FEATURE_BITMAP_OFFSET if placements[name].bitmap_offset else 0,
@@ -115,7 +116,7 @@ def new_superblocks(
             bblog_offset=placements[name].bblog_offset,
             bblog_size=placements[name].bblog_size,
             dev_number=number,
-            device_uuid=os.urandom(16),
+            device_uuid=hardware.unique(16),
             utime=now,
             resync_offset=MAX_SECTOR if spec.in_sync or not complete else 0,
             dev_roles=list(roles),

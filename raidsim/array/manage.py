@@ -12,7 +12,6 @@ from raidsim.array.member import (
     find_disk,
     joining_superblock,
     load_member,
-    member_disk,
     refuse_member,
     write_metadata,
 )
@@ -37,7 +36,7 @@ def fail_member(array: Array, disk: str) -> None:
         raise ArrayStateError(f"{rdev.name}: has failed already")
     array.check_not_readonly()
     array.mddev.error(rdev)
-    array.machine.sim.run()
+    array.settle()
 
 
 def remove_member(array: Array, disk: str) -> None:
@@ -47,7 +46,7 @@ def remove_member(array: Array, disk: str) -> None:
         raise ArrayStateError(f"{rdev.name}: is in use; `raidsim fail` it first")
     array.check_not_readonly()
     spares.remove_member(array.mddev, rdev)
-    array.machine.sim.run()
+    array.settle()
     gone = array.images.pop(rdev)
     gone.close()
     array.directory.images.remove(gone.path)
@@ -68,7 +67,7 @@ def add_member(array: Array, image: str | os.PathLike[str]) -> bool:
             sb = _former_superblock(array, disk)
             re_added = sb is not None and not spares.re_add_refusal(mddev, sb)
             if sb is None or not re_added:
-                sb = joining_superblock(disk, mddev)
+                sb = joining_superblock(disk, mddev, array.hardware.unique(16))
                 write_metadata(disk, sb, mddev.bitmap.superblock if mddev.bitmap else None)
         except BaseException:
             disk.close()
@@ -97,7 +96,7 @@ def re_add_member(array: Array, disk: str | os.PathLike[str]) -> None:
             )
         spares.revive_member(array.mddev, rdev)
         _give_slot_back(array)
-        array.machine.sim.run()
+        array.settle()
         return
     image = ImageDisk(Path(disk).absolute())
     try:
@@ -131,14 +130,14 @@ def _former_superblock(array: Array, disk: ImageDisk) -> SuperblockV1 | None:
 def _take_on(array: Array, disk: ImageDisk, sb: SuperblockV1, *, re_add: bool) -> None:
     array.directory.images.append(disk.path)
     array.directory.save()
-    rdev = Rdev(member_disk(array.machine, disk), sb)
+    rdev = Rdev(array.hardware.disk(disk), sb)
     array.images[rdev] = disk
     if re_add:
         spares.re_add_spare(array.mddev, rdev)
         _give_slot_back(array)
     else:
         spares.add_spare(array.mddev, rdev)
-    array.machine.sim.run()
+    array.settle()
 
 
 def replace_members(array: Array, disks: Sequence[str], replacements: Sequence[str]) -> list[str]:
@@ -154,7 +153,7 @@ def replace_members(array: Array, disks: Sequence[str], replacements: Sequence[s
         raise UsageError("a disk is named twice")
     array.check_writable()
     spares.replace_members(array.mddev, wanted)
-    array.machine.sim.run()
+    array.settle()
     found = {rdev.raid_disk for rdev in array.mddev.rdevs if rdev.replacement}
     return [disk for disk, rdev in zip(disks, wanted, strict=True) if rdev.raid_disk not in found]
 

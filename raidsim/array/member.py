@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raidsim.disk import WRITE, DiskRequest, ImageError, ImageFullError
-from raidsim.disk.sanitized import SanitizedDisk
 from raidsim.errors import UsageError
 from raidsim.md.badblocks import BadBlocks
 from raidsim.md.bitmap_superblock import new_bitmap_bytes
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from raidsim.disk import Disk, ImageDisk
-    from raidsim.machine import Machine
+    from raidsim.disk import ImageDisk
     from raidsim.md.bitmap_superblock import BitmapSuperblock
     from raidsim.md.mddev import Mddev
     from raidsim.md.superblock import SuperblockV1
@@ -94,7 +92,7 @@ def refuse_member(disk: ImageDisk, name: str, *, but_of: bytes = b"") -> None:
         )
 
 
-def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
+def joining_superblock(disk: ImageDisk, mddev: Mddev, device_uuid: bytes) -> SuperblockV1:
     """The superblock of a spare that joins ``mddev`` on ``disk``, a former member or not.
 
     Its number is the first free one beyond the slots, as mdadm has it.
@@ -131,7 +129,7 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
         cnt_corrected_read=0,
         devflags=0,
         dev_number=number,
-        device_uuid=os.urandom(16),
+        device_uuid=device_uuid,
         data_offset=placement.data_offset,
         data_size=placement.data_size,
         super_offset=placement.super_offset,
@@ -140,13 +138,6 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev) -> SuperblockV1:
         bblog=b"",
         dev_roles=list(array.dev_roles),
     )
-
-
-def member_disk(machine: Machine, image: ImageDisk) -> Disk:
-    """What md uses of a member: its image, under the sanitizer's eyes if there is one."""
-    if machine.sanitizer is None:
-        return image
-    return SanitizedDisk(image, machine.sanitizer)
 
 
 def write_superblock(disk: ImageDisk, sb: SuperblockV1) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from raidsim.array.creation import MISSING, ArraySpec, new_superblocks
 from raidsim.array.directory import ArrayDirectory
 from raidsim.array.force import force_risks
+from raidsim.array.hardware import Hardware
 from raidsim.array.member import (
     create_image,
     find_disk,
     load_member,
-    member_disk,
     refuse_member,
     write_metadata,
     write_superblock,
@@ -41,14 +41,14 @@ class RunningArray:
 
     Attributes:
         directory: the array directory.
-        machine: what the array runs on.
+        hardware: what the array runs on.
         mddev: the array.
         images: the open image of each member, in use or not.
         risks: where it runs only since it was told to, what may be wrong with it.
     """
 
     directory: ArrayDirectory
-    machine: Machine
+    hardware: Hardware
     mddev: Mddev
     images: dict[Rdev, ImageDisk]
     risks: list[str]
@@ -58,9 +58,9 @@ def create_array(
     path: str | os.PathLike[str],
     spec: ArraySpec,
     images: Sequence[str | os.PathLike[str]],
-    *,
     image_bytes: int,
     engines: Sequence[str],
+    hardware: Hardware | None,
 ) -> RunningArray:
     """Make an array; see ``Array.create``."""
     directory = ArrayDirectory.claim(path)
@@ -68,10 +68,11 @@ def create_array(
     was_there = directory.path.exists()
     spec = replace(spec, name=spec.name or directory.path.absolute().name)
     spec.check()
-    machine = Machine(engines=engines)
+    if hardware is None:
+        hardware = Hardware(Machine(engines=engines))
     if images:
         names = [MISSING if str(i) == MISSING else str(Path(i).absolute()) for i in images]
-        return _create_on(directory, spec, names, machine)
+        return _create_on(directory, spec, names, hardware)
     made: list[Path] = []
     try:
         for number in range(spec.raid_disks + spec.spare_disks):
@@ -79,7 +80,7 @@ def create_array(
             create_image(image, image_bytes)
             made.append(image)
         spec = replace(spec, in_sync=True)  # zeros have zeros for parity
-        return _create_on(directory, spec, [str(image) for image in made], machine)
+        return _create_on(directory, spec, [str(image) for image in made], hardware)
     except BaseException:
         for image in made:
             image.unlink()
@@ -89,14 +90,14 @@ def create_array(
 
 
 def _create_on(
-    directory: ArrayDirectory, spec: ArraySpec, names: Sequence[str], machine: Machine
+    directory: ArrayDirectory, spec: ArraySpec, names: Sequence[str], hardware: Hardware
 ) -> RunningArray:
     disks = _open_all([name for name in names if name != MISSING])
     try:
         for name, disk in disks.items():
             refuse_member(disk, name)
         sectors = {name: disk.sectors for name, disk in disks.items()}
-        superblocks = new_superblocks(spec, names, sectors)
+        superblocks = new_superblocks(spec, names, sectors, hardware)
         for name, sb in superblocks.items():
             chunk = spec.bitmap.chunk(sb.size)
             bitmap = BitmapSuperblock(uuid=sb.set_uuid, sync_size=sb.size, chunksize=chunk)
@@ -104,7 +105,7 @@ def _create_on(
         disks = {name: disks[name] for name in superblocks}
         directory.images = [Path(name) for name in disks]
         directory.save()
-        return _start(directory, machine, disks, analyse_members(superblocks), superblocks)
+        return _start(directory, hardware, disks, analyse_members(superblocks), superblocks)
     except BaseException:
         _close_all(disks.values())
         raise
@@ -113,10 +114,11 @@ def _create_on(
 def assemble_array(
     path: str | os.PathLike[str],
     images: Sequence[str | os.PathLike[str]],
+    engines: Sequence[str],
+    hardware: Hardware | None,
     *,
     force: bool,
     readonly: bool,
-    engines: Sequence[str],
 ) -> RunningArray:
     """Take existing members and run their array; see ``Array.assemble``."""
     directory = ArrayDirectory(
@@ -125,7 +127,7 @@ def assemble_array(
         [absolute_profile_name(engine) for engine in engines],
         readonly,
     )
-    running = _assemble(directory, force=force, strict=True)
+    running = _assemble(directory, hardware, force=force, strict=True)
     try:
         directory.save()
     except BaseException:
@@ -134,11 +136,13 @@ def assemble_array(
     return running
 
 
-def open_array(path: str | os.PathLike[str], *, inspect: bool) -> RunningArray:
+def open_array(
+    path: str | os.PathLike[str], hardware: Hardware | None, *, inspect: bool
+) -> RunningArray:
     """Run the array of a directory; see ``Array.open``."""
     directory = ArrayDirectory.load(path)
     try:
-        return _assemble(directory, inspect=inspect)
+        return _assemble(directory, hardware, inspect=inspect)
     except ImageMissingError as error:
         raise ImageMissingError(
             f"{error}; put it back, or `raidsim fail` it to go on without it"
@@ -173,12 +177,19 @@ def forget_image(path: str | os.PathLike[str], disk: str) -> None:
 
 
 def _assemble(
-    directory: ArrayDirectory, *, force: bool = False, strict: bool = False, inspect: bool = False
+    directory: ArrayDirectory,
+    hardware: Hardware | None,
+    *,
+    force: bool = False,
+    strict: bool = False,
+    inspect: bool = False,
 ) -> RunningArray:
     if not directory.images:
         raise UsageError("no images given; name the members")
-    # What is only looked at computes nothing: there is no need to find and test a faster kernel.
-    machine = Machine(engines=directory.engines, kernel="numpy" if inspect else None)
+    if hardware is None:
+        # What is only looked at computes nothing: no need to find and test a faster kernel.
+        kernel = "numpy" if inspect else None
+        hardware = Hardware(Machine(engines=directory.engines, kernel=kernel))
     names = [str(image) for image in directory.images]
     readonly = directory.readonly or inspect
     disks = _open_all(names, readonly=readonly, lock=not inspect)
@@ -197,7 +208,7 @@ def _assemble(
         if strict:  # else the array is known, and goes on as it was left
             disks = {name: disks[name] for name in _binding_order(assembly, superblocks, disks)}
             directory.images = [Path(name) for name in disks]
-        return _start(directory, machine, disks, assembly, superblocks, readonly=readonly)
+        return _start(directory, hardware, disks, assembly, superblocks, readonly=readonly)
     except BaseException:
         _close_all(disks.values())
         raise
@@ -221,7 +232,7 @@ def _binding_order(
 
 def _start(
     directory: ArrayDirectory,
-    machine: Machine,
+    hardware: Hardware,
     disks: dict[str, ImageDisk],
     assembly: Assembly,
     superblocks: Mapping[str, SuperblockV1],
@@ -230,7 +241,7 @@ def _start(
 ) -> RunningArray:
     images = {}
     for name, disk in reversed(disks.items()):  # md lists the newest first
-        rdev = Rdev(member_disk(machine, disk), superblocks[name])
+        rdev = Rdev(hardware.disk(disk), superblocks[name])
         if name in assembly.slots:
             rdev.take_slot(
                 assembly.slots[name],
@@ -244,11 +255,18 @@ def _start(
         if rdev.faulty and _broke(assembly, rdev.superblock):
             rdev.raid_disk = rdev.superblock.role
         images[rdev] = disk
-    mddev = Mddev(machine, assembly.geometry, assembly.freshest, list(images), readonly=readonly)
+    mddev = Mddev(
+        hardware.machine,
+        assembly.geometry,
+        assembly.freshest,
+        list(images),
+        readonly=readonly,
+        now=hardware.now,
+    )
     mddev.personality.conf.fullsync = any(r.recovering and r.saved_raid_disk < 0 for r in images)
     if assembly.freshest.feature_map & MD_FEATURE_BITMAP_OFFSET:
         _load_bitmap(mddev, images)
-    return RunningArray(directory, machine, mddev, images, force_risks(assembly))
+    return RunningArray(directory, hardware, mddev, images, force_risks(assembly))
 
 
 def _broke(assembly: Assembly, sb: SuperblockV1) -> bool:

@@ -272,5 +272,5 @@ def _sync(mddev: Mddev) -> SyncSnapshot | None:
         action=_KERNEL_WORDS[thread.action],
         done_sectors=thread.sectors_done,
         total_sectors=thread.end_sector,
-        kib_per_second=thread.kib_per_second if mddev.machine.sim.timed else None,
+        kib_per_second=thread.kib_per_second if mddev.machine.sim.timers else None,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from raidsim.array.live import settle
 from raidsim.errors import UsageError
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.sync import SyncThread, start_sync
@@ -129,7 +130,7 @@ def run_sync(
     paused = thread.paused
     if paused:
         thread.stop()  # nothing runs once this returns
-    sim.run()
+    settle(mddev)
     mddev.mismatch_log = None
     return SyncReport(
         action,

@@ -154,7 +154,7 @@ class Bitmap:
 
     def _arm_daemon(self) -> None:
         sim = self._mddev.machine.sim
-        if sim.timed and not self._daemon_armed:
+        if sim.timers and not self._daemon_armed:
             self._daemon_armed = True
             sim.call_after(self.superblock.daemon_sleep * 1_000_000_000, self._sweep)
 

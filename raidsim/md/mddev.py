@@ -74,6 +74,7 @@ class Mddev:
         sync_thread: the resync, recovery, check or repair under way.
         sync_requested, sync_check, sync_recover: what kind it is (``MD_RECOVERY_*``).
         recovery_disabled: a recovery had to give up; none is begun before a member is added.
+        begin_sync: called when a sync may begin by itself; None while that waits to be told.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Mddev:
         self.sync_thread: SyncThread | None = None
         self.sync_requested = self.sync_check = self.sync_recover = False
         self.recovery_disabled = False
+        self.begin_sync: Callable[[], object] | None = None
         self.personality = Raid5(self, machine, geometry, stripe_cache_size)
         self.personality.conf.refresh_members()
 
@@ -132,7 +134,7 @@ class Mddev:
             bio.fail_part()
             self.check_recovery()
         else:
-            if self.machine.sim.timed:
+            if self.machine.sim.timers:
                 self.safe_mode.write_start(bio)
             self._start_write(bio)
 
@@ -329,3 +331,5 @@ class Mddev:
         self.personality.wake()
         if self.sync_thread is not None:
             self.sync_thread.wake()
+        elif self.begin_sync is not None:
+            self.machine.sim.call_soon(self.begin_sync)

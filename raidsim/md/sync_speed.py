@@ -61,7 +61,7 @@ class SyncSpeed:
 
     def look(self) -> bool:
         """Whether enough was begun since the last time to look around again."""
-        if not self._sim.timed or self._io_sectors < self._last_check + _WINDOW_SECTORS:
+        if not self._sim.timers or self._io_sectors < self._last_check + _WINDOW_SECTORS:
             return False
         self._last_check = self._io_sectors
         return True

@@ -23,8 +23,8 @@ class ExploringSimulator(Simulator):
 
     __slots__ = ("_draw",)
 
-    def __init__(self, seed: int = 0, *, timed: bool = False) -> None:
-        super().__init__(seed, timed=timed)
+    def __init__(self, seed: int = 0, *, timed: bool = False, timers: bool = False) -> None:
+        super().__init__(seed, timed=timed, timers=timers)
         self._draw = self.random("explore")
 
     def _step(self) -> bool:

@@ -38,8 +38,17 @@ class Simulator:
     ties are broken by the order of asking. Untimed, every service time is zero: work asked for
     later is simply ready, the heap stays empty and the clock stands.
 
+    Between the two, devices take no time and timers do: whoever runs the simulation alongside the
+    clock on the wall moves it on with ``run_until_ns``.
+
+    Args:
+        seed: All randomness comes from named streams of it.
+        timed: Whether devices take time.
+        timers: Whether timers are kept where devices take none.
+
     Attributes:
-        timed: Whether delays are kept.
+        timed: Whether devices take time.
+        timers: Whether timers are kept, as they are when timed.
         now_ns: The virtual clock.
         cpu: Number of the CPU that everything runs on, whatever asked for it.
         context: ``PROCESS``, ``TASKLET`` or ``IRQ``: where the running code runs.
@@ -65,10 +74,12 @@ class Simulator:
         "in_callback",
         "now_ns",
         "timed",
+        "timers",
     )
 
-    def __init__(self, seed: int = 0, *, timed: bool = False) -> None:
+    def __init__(self, seed: int = 0, *, timed: bool = False, timers: bool = False) -> None:
         self.timed = timed
+        self.timers = timed or timers
         self.now_ns = 0
         self.cpu = 0
         self.context = PROCESS
@@ -97,15 +108,15 @@ class Simulator:
         self._ready.append((function, arguments))
 
     def call_after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
-        """Run ``function(*arguments)`` in process context, ``delay_ns`` from now when timed."""
-        self._after(delay_ns, self._ready, (function, arguments))
+        """Run ``function(*arguments)`` in process context, ``delay_ns`` from now if timers are."""
+        self._after(delay_ns if self.timers else 0, self._ready, (function, arguments))
 
     def device_after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
         """Let a device do ``function(*arguments)``, ``delay_ns`` from now when timed.
 
         A device is no CPU: its work goes on while process context spins.
         """
-        self._after(delay_ns, self._devices, (function, arguments))
+        self._after(delay_ns if self.timed else 0, self._devices, (function, arguments))
 
     def outside_begin(self) -> None:
         """Expect one ``device_from_outside``: real work was set going that will end with it.
@@ -154,6 +165,22 @@ class Simulator:
         while not predicate():
             if not self._step():
                 raise DeadlockError(f"nothing left to run, still waiting for {waiting_for}")
+
+    def run_until_ns(self, time_ns: int) -> None:
+        """Run all that is due until ``time_ns``, and set the clock to it."""
+        while self.busy or (self._future and self._future[0][0] <= time_ns):
+            self._step()
+        self.now_ns = max(self.now_ns, time_ns)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is work to be done at the present time."""
+        return bool(self._ready or self._devices or self._tasklets or self._outside)
+
+    @property
+    def next_ns(self) -> int | None:
+        """When the next piece of work is due that is not yet; None for never."""
+        return self._future[0][0] if self._future else None
 
     def spin(self) -> bool:
         """Run one piece of work that is not process context, if need be by advancing the clock.
@@ -218,7 +245,7 @@ class Simulator:
         queue.append(work)
 
     def _after(self, delay_ns: int, queue: deque[Work], work: Work) -> None:
-        if self.timed and delay_ns > 0:
+        if delay_ns > 0:
             self._sequence += 1
             heappush(self._future, (self.now_ns + delay_ns, self._sequence, queue, work))
         else:

@@ -150,3 +150,28 @@ def test_the_clock_waits_for_what_happens_outside():
     Timer(0.01, sim.device_from_outside, (lambda: log.append(sim.now_ns),)).start()
     sim.run()
     assert log == [0, 5]
+
+
+def test_run_until_ns_does_what_is_due_and_sets_the_clock():
+    sim = Simulator(timed=True)
+    seen = []
+    sim.call_soon(seen.append, "now")
+    sim.call_after(10, seen.append, "10")
+    sim.device_after(11, seen.append, "11")
+    assert sim.busy
+    sim.run_until_ns(10)
+    assert seen == ["now", "10"]
+    assert (sim.now_ns, sim.next_ns, sim.busy) == (10, 11, False)
+    sim.run_until_ns(20)
+    assert (seen[-1], sim.now_ns, sim.next_ns) == ("11", 20, None)
+
+
+def test_timers_alone_are_kept_where_devices_take_no_time():
+    sim = Simulator(timers=True)
+    seen = []
+    sim.call_after(10, seen.append, "timer")
+    sim.device_after(10, seen.append, "device")
+    sim.run_until_ns(5)
+    assert (seen, sim.next_ns) == (["device"], 10)
+    sim.run_until_ns(10)
+    assert seen == ["device", "timer"]

@@ -156,7 +156,7 @@ def end(request: DiskRequest, status: int = errno.EIO) -> None:
 
 def refuse_untimed(sim: Simulator, trigger: Trigger) -> None:
     """Refuse a rule that waits for a time on a machine whose clock stands."""
-    if not sim.timed and (trigger.start_ns or trigger.end_ns):
+    if not sim.timers and (trigger.start_ns or trigger.end_ns):
         raise FaultError(
             trigger.title,
             ["start_ns and end_ns need a timed machine: the clock of this one stands"],
