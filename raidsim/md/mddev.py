@@ -14,6 +14,7 @@ from raidsim.disk import DiskRequest
 from raidsim.errors import RaidsimError
 from raidsim.md.bio import FLUSH, READ
 from raidsim.md.bitmap import Bitmap
+from raidsim.md.events import ArrayDirty, BadBlocksRecorded, MemberFailed
 from raidsim.md.raid5.personality import Raid5
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
 from raidsim.md.safe_mode import SafeMode
@@ -147,7 +148,7 @@ class Mddev:
         ):
             self._waiting_writes.append(bio)
         elif self.in_sync:
-            self.in_sync = False
+            self._set_in_sync(in_sync=False)
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
             self._waiting_writes.append(bio)
             self.check_recovery()
@@ -214,6 +215,9 @@ class Mddev:
         rdev.in_sync = False
         self.personality.conf.refresh_members()
         _log.warning("raid: disk failure on %s, disabling device", rdev.name)
+        hook = self.machine.sim.hook
+        if hook.listeners:
+            hook.emit(MemberFailed(rdev.name, rdev.raid_disk))
         if self.sync_thread is not None:
             self.sync_thread.interrupt()
         self._sb_update.flags |= MD_SB_CHANGE_DEVS
@@ -238,6 +242,9 @@ class Mddev:
             self.personality.conf.refresh_members()
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
             self.personality.wake()
+            hook = self.machine.sim.hook
+            if hook.listeners:
+                hook.emit(BadBlocksRecorded(rdev.name, sector, sectors))
         return recorded
 
     def clear_bad_blocks(self, rdev: Rdev, sector: int, sectors: int) -> None:
@@ -258,9 +265,15 @@ class Mddev:
         """
         if self.in_sync or self.readonly or self.broken:
             return
-        self.in_sync = True
+        self._set_in_sync(in_sync=True)
         self._sb_update.flags |= MD_SB_CHANGE_CLEAN
         self.check_recovery()
+
+    def _set_in_sync(self, *, in_sync: bool) -> None:
+        self.in_sync = in_sync
+        hook = self.machine.sim.hook
+        if hook.listeners:
+            hook.emit(ArrayDirty(not in_sync))
 
     def load_bitmap(self, offset: int, raw: bytes) -> None:
         """Use a write-intent bitmap from now on.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.md.events import MemberActive, MemberReplaced
 from raidsim.md.superblock import (
     MAX_SECTOR,
     MD_FEATURE_RECOVERY_BITMAP,
@@ -182,9 +183,12 @@ def spare_active(mddev: Mddev) -> None:
 
     A member that has been replaced has not failed, but must go and never be taken for up to date.
     """
+    hook = mddev.machine.sim.hook
     for rdev in mddev.rdevs:
         if rdev.recovering and rdev.recovery_offset == MAX_SECTOR:
             rdev.in_sync = True
+            if hook.listeners:
+                hook.emit(MemberActive(rdev.name, rdev.raid_disk))
             if rdev.replacement:
                 _retire(mddev, rdev.raid_disk)
     _change_devices(mddev)
@@ -195,6 +199,9 @@ def _retire(mddev: Mddev, slot: int) -> None:
         if rdev.raid_disk == slot and not rdev.replacement:
             rdev.faulty = True
             rdev.in_sync = False
+            hook = mddev.machine.sim.hook
+            if hook.listeners:
+                hook.emit(MemberReplaced(rdev.name, slot))
 
 
 def _change_devices(mddev: Mddev) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.md.events import SyncBegan, SyncEnded
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.spares import spare_active
 from raidsim.md.superblock import MAX_SECTOR
@@ -80,6 +81,9 @@ class SyncThread:
             mddev.resync_mismatches = 0
             if not mddev.redundant:
                 self.position = self.end_sector
+        hook = mddev.machine.sim.hook
+        if hook.listeners:
+            hook.emit(SyncBegan(self.action, self.position))
         self.wake()
 
     def stop(self) -> None:
@@ -252,6 +256,9 @@ class SyncThread:
         self._remember_range()
         self.completed = self.position
         stopped = self.position < self.end_sector
+        hook = mddev.machine.sim.hook
+        if hook.listeners:
+            hook.emit(SyncEnded(self.action, self.position, self.interrupted))
         if mddev.bitmap is not None:
             mddev.bitmap.close_sync(self.position if stopped else None)
         if self.action == "recover" and not stopped:

@@ -10,6 +10,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from raidsim.disk import READ, WRITE
+from raidsim.md.events import ReadErrorCorrected
 from raidsim.md.raid5.stripe_head import (
     STRIPE_DEGRADED,
     STRIPE_HANDLE,
@@ -88,6 +89,9 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
                 _log.info("read error corrected (%d sectors at %d on %s)",
                           sh.sectors, sh.sector + rdev.data_offset, rdev.name)  # fmt: skip
                 rdev.corrected_errors += sh.sectors
+                hook = conf.machine.sim.hook
+                if hook.listeners:
+                    hook.emit(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
         sh.read_error &= ~bit
         sh.rewrite &= ~bit
         sh.read_no_merge &= ~bit

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.async_tx import SUM_CHECK_P_RESULT, SUM_CHECK_Q_RESULT
+from raidsim.md.events import MismatchFound
 from raidsim.md.raid5.mismatch import find_wrong_member
 from raidsim.md.raid5.state import STRIPE_OP_CHECK, STRIPE_OP_COMPUTE_BLK
 from raidsim.md.raid5.stripe_head import (
@@ -108,6 +109,9 @@ def _handle_mismatch(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
         return
     mddev = conf.mddev
     mddev.resync_mismatches += sh.sectors
+    hook = mddev.machine.sim.hook
+    if hook.listeners:
+        hook.emit(MismatchFound(sh.sector, sh.sectors))
     flags = _mismatches(sh)
     wrong = plan.p_bit if flags & SUM_CHECK_P_RESULT else 0
     wrong |= plan.q_bit if flags & SUM_CHECK_Q_RESULT else 0
