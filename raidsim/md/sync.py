@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raidsim.md.events import SyncBegan, SyncEnded
+from raidsim.md.events import SyncBegan, SyncCheckpoint, SyncEnded
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.spares import spare_active
 from raidsim.md.superblock import MAX_SECTOR
@@ -220,6 +220,9 @@ class SyncThread:
     def _write_checkpoint(self) -> None:
         """Write down how far it has got; ``wake`` comes when that is done."""
         self._checkpoint_due = False
+        hook = self.mddev.machine.sim.hook
+        if hook.listeners:
+            hook.emit(SyncCheckpoint(self.action, self.completed))
         self.mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
 
     def _end_sync_due(self) -> bool:

@@ -34,6 +34,7 @@ class R5Conf:
     Attributes:
         mddev: the array.
         machine: what the async_tx operations run on.
+        hook: where what happens is told.
         geometry, raid_disks, max_degraded, chunk_sectors: its shape.
         plans: one ``RowPlan`` for each row of the layout's period.
         disks: per slot the member to read and write, or None.
@@ -62,6 +63,7 @@ class R5Conf:
     ) -> None:
         self.mddev = mddev
         self.machine = machine
+        self.hook = machine.sim.hook
         self.geometry = geometry
         self.raid_disks = geometry.raid_disks
         self.max_degraded = geometry.max_degraded
