@@ -99,9 +99,13 @@ def _schedule_reconstruction(
         if drain == plan.data_mask and not sh.state & STRIPE_FULL_WRITE:
             sh.state |= STRIPE_FULL_WRITE
             conf.cache.pending_full_writes += 1
+            conf.writes.full_row += sh.units
+        else:
+            conf.writes.rcw += sh.units
     else:
         drain = sh.towrite_mask & (sh.uptodate | sh.wantcompute)
         sh.reconstruct_state = RECONSTRUCT_PREXOR_DRAIN_RUN
+        conf.writes.rmw += sh.units
         s.ops_request |= STRIPE_OP_PREXOR | STRIPE_OP_BIODRAIN | STRIPE_OP_RECONSTRUCT
     sh.wantdrain |= drain
     sh.locked |= drain | plan.parity_mask
