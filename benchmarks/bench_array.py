@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -115,11 +116,11 @@ def measure_raidsim(
 
         def run(name: str, job: str) -> None:
             workload = WORKLOADS[name]
-            duration_ns = int(seconds * 1e9) if workload.random else None
-            report = run_workload(array, workload, contents, duration_ns=duration_ns)
-            figures[job] = report.requests_per_second * (
-                1 if workload.random else workload.block_bytes
-            )
+            if workload.random:
+                workload = replace(workload, duration_ns=int(seconds * 1e9))
+            report = run_workload(array, workload, contents)
+            random = workload.random
+            figures[job] = report.requests_per_second if random else report.bytes_per_second
 
         def rate(job: Callable[[], object]) -> float:
             start = time.perf_counter()
@@ -133,7 +134,7 @@ def measure_raidsim(
                 array.add(images[slot])
 
         def expect_right() -> None:
-            if contents.wrong_blocks_of(array):
+            if len(contents.wrong_sectors_of(array)):
                 raise RuntimeError("raidsim gave different bytes back")
 
         figures["resync"] = rate(array.rebuild)

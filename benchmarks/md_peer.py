@@ -65,11 +65,10 @@ def measure(
     assemble = f"mdadm --assemble --quiet --update=resync /dev/md0 {' '.join(disks)}"
 
     def fio(job: str, workload: Workload) -> str:
-        kind = ("rand" if workload.random else "") + ("write" if workload.writes else "read")
         limit = f"--runtime={seconds} --time_based" if workload.random else ""
         return (
             f"section {job}\nfio --output-format=json --name=job --filename=/dev/md0"
-            f" --ioengine=libaio --direct=1 --rw={kind} --bs={workload.block_bytes}"
+            f" --ioengine=libaio --direct=1 --rw={workload.rw} --bs={workload.block_bytes}"
             f" --iodepth={workload.depth} --norandommap --randrepeat=1 {limit}"
         )
 

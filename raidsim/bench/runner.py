@@ -1,171 +1,338 @@
-"""Running a workload on an array in a closed loop, and its figures."""
+"""Driving workloads: requests go to an array that runs by itself, and come back by callback."""
 
 from __future__ import annotations
 
 import math
-import random
 import time
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raidsim.md.bio import READ, WRITE, Bio
-from raidsim.md.mddev import ArrayStateError
+from raidsim.bench.arrival import arrivals
+from raidsim.bench.pattern import Request, requests_of
+from raidsim.bench.report import Figures, WorkloadReport
+from raidsim.bench.workload import SECTOR_BYTES
+from raidsim.errors import UsageError
+from raidsim.md.bio import FLUSH, READ, WRITE, Bio
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
     from numpy.typing import NDArray
 
     from raidsim.array import Array
     from raidsim.bench.contents import Contents
     from raidsim.bench.workload import Workload
 
-    # What a request under way holds: a source of its data, or a buffer to read into.
-    Slot = int | NDArray[np.uint8]
+_NO_BYTES = np.empty(0, np.uint8)
+_VERBS = {READ: "read", WRITE: "write", FLUSH: "flush"}
+# How often a random place is drawn again because something is under way there; then it waits.
+_DRAWS = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkloadReport:
-    """How a workload went.
-
-    Attributes:
-        workload: what was run.
-        requests: how many requests ended.
-        elapsed_ns: how long that took, in virtual time on a timed machine.
-        latencies_ns: of each request, in the order in which they ended.
-        wrong_blocks: blocks of 4 KiB that reads gave back otherwise than they were written.
-    """
-
-    workload: Workload
-    requests: int
-    elapsed_ns: int
-    latencies_ns: NDArray[np.int64]
-    wrong_blocks: int
-
-    @property
-    def bytes_per_second(self) -> float:
-        """Throughput."""
-        return self.requests_per_second * self.workload.block_bytes
-
-    @property
-    def requests_per_second(self) -> float:
-        """Rate of requests."""
-        return self.requests / max(self.elapsed_ns, 1) * 1e9
-
-    def latency_ns(self, percentile: float) -> int:
-        """The latency that so many of a hundred requests did not exceed."""
-        return int(np.percentile(self.latencies_ns, percentile, method="inverted_cdf"))
-
-
-def run_workload(
-    array: Array,
-    workload: Workload,
-    contents: Contents,
-    *,
-    seed: int = 0,
-    duration_ns: int | None = None,
-    requests: int | None = None,
-    verify: bool = False,
-) -> WorkloadReport:
-    """Run ``workload`` on ``array`` and wait until all of it has ended.
+class WorkloadRunner:
+    """One workload on one array, driven by callbacks while somebody else runs the simulation.
 
     Args:
-        array: the array; a workload that writes overwrites what it holds.
-        workload: what to do.
-        contents: what the array holds; it learns of the writes.
-        seed: of the random order.
-        duration_ns: end after that long, in virtual time on a timed machine.
-        requests: end after so many; by default after one pass over the array.
-        verify: compare what is read while the clock runs.
+        array: The array; a workload that writes overwrites what it holds.
+        workload: What to do.
+        contents: What the array holds, shared by all its workloads; it learns of the writes.
+        random: Decides what the workload leaves to chance.
+        on_done: Called with this, in process context, when all of it has ended.
+
+    Attributes:
+        workload: As given.
+        done: Whether all of it has ended.
 
     Raises:
-        ArrayStateError: a request failed, or the array is smaller than one of them.
+        UsageError: The workload's region does not fit the array, or it needs virtual time and the
+            machine has none.
     """
-    if array.size < workload.block_bytes:
-        raise ArrayStateError(f"{array.directory.path}: smaller than one request of the workload")
-    return _ClosedLoop(array, workload, contents, seed, verify=verify).run(duration_ns, requests)
-
-
-class _ClosedLoop:
-    """The requests under way, each of which has a slot: a source to write from, or a buffer."""
 
     def __init__(
-        self, array: Array, workload: Workload, contents: Contents, seed: int, *, verify: bool
+        self,
+        array: Array,
+        workload: Workload,
+        contents: Contents,
+        random: Random,
+        on_done: Callable[[WorkloadRunner], object] | None = None,
     ) -> None:
+        self.workload = workload
+        self.done = False
         self._mddev = array.mddev
         self._sim = array.machine.sim
-        self._workload = workload
         self._contents = contents
-        self._verify = verify and not workload.writes
-        self._block_count = array.size // workload.block_bytes
-        rng = random.Random(seed)  # noqa: S311  a benchmark wants repeatable numbers
-        self._blocks = workload.blocks(self._block_count, rng)
-        self._under_way: set[int] = set()
+        self._on_done = on_done
+        if workload.needs_time and not self._sim.timers:
+            raise UsageError(
+                f"workload {workload.name!r}: rates, times of a trace and pauses need virtual time;"
+                " run it in a scenario"
+            )
+        self._open_loop = workload.open_loop
+        self._think_ns = workload.think_ns
+        self._verify = workload.verify
+        self._any_order = workload.random and workload.trace is None
+        region = _region(array, workload)
+        self._requests = requests_of(workload, region, random)
+        self._arrivals = arrivals(workload, random) if workload.rate_per_second else None
+        self._depth = workload.depth or (math.inf if workload.open_loop else 1)
+        ends_anyhow = workload.requests or workload.duration_ns or workload.trace is not None
+        passes = 0 if workload.trace is not None else workload.passes or (not ends_anyhow)
+        block = workload.largest_block
+        self._bytes_left: float = passes * (len(region) // block * block) or math.inf
+        self._requests_left: float = workload.requests or math.inf
+        self._start_ns = self._end_ns = 0
+        # Since when requests are due that were not submitted, and which where that is known; None
+        # for a place in a closed loop that is free.
+        self._due: deque[tuple[int, Request | None] | None] = deque()
+        self._all_came = False
+        self._under_way: set[Bio] = set()
         self._ended: list[Bio] = []
-        self._latencies_ns: list[int] = []
-        self._wrong_blocks = 0
+        self._pump_is_due = False
+        self._buffers: defaultdict[int, list[NDArray[np.uint8]]] = defaultdict(list)
+        self._latencies_ns: dict[int, list[int]] = {READ: [], WRITE: [], FLUSH: []}
+        self._bytes = {READ: 0, WRITE: 0, FLUSH: 0}
+        self._errors = {READ: 0, WRITE: 0, FLUSH: 0}
+        self._wrong_sectors: list[int] = []
+        self._first_error = ""
 
-    def run(self, duration_ns: int | None, requests: int | None) -> WorkloadReport:
-        """Keep all slots busy until it is time to end."""
-        size = self._workload.block_bytes
-        new_slot = self._contents.add_source if self._workload.writes else _new_buffer
-        slots = [new_slot(size) for _ in range(min(self._workload.depth, self._block_count))]
-        left: float = self._block_count if requests is None else requests
-        if duration_ns is not None and requests is None:
-            left = math.inf
-        start_ns = self._now_ns()
-        while left or self._under_way:
-            while slots and left:
-                self._submit(slots.pop())
-                left -= 1
-            self._sim.run_until(self._ended.__len__, self._workload.name)
-            slots += self._take_ended()
-            if duration_ns is not None and self._now_ns() - start_ns >= duration_ns:
-                left = 0
+    # -- from outside ---------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin, now or when the workload says."""
+        self._sim.call_after(self.workload.start_ns, self._begin)
+
+    def stop(self) -> None:
+        """Submit no more; it is done when what is under way has ended."""
+        self._requests_left = 0
+        self._pump_soon()
+
+    def abandon(self) -> None:
+        """The array is gone, as after a power cut: what is under way may be done or not."""
+        for bio in self._under_way:
+            if bio.operation == WRITE:
+                self._contents.may_have_written(bio.private[0], bio.sector << 9, len(bio.buffer))
+            self._leave(bio)
+        self._under_way.clear()
+        self._ended.clear()
+        self._requests_left = 0
+        self._end_ns = self._now_ns()
+        self.done = True
+
+    def report(self) -> WorkloadReport:
+        """How it went, so far or in all."""
         return WorkloadReport(
-            workload=self._workload,
-            requests=len(self._latencies_ns),
-            elapsed_ns=self._now_ns() - start_ns,
-            latencies_ns=np.array(self._latencies_ns, np.int64),
-            wrong_blocks=self._wrong_blocks,
+            workload=self.workload,
+            elapsed_ns=(self._end_ns if self.done else self._now_ns()) - self._start_ns,
+            reads=self._figures(READ),
+            writes=self._figures(WRITE),
+            flushes=self._figures(FLUSH),
+            wrong=tuple(self._wrong_sectors),
+            first_error=self._first_error,
         )
 
-    def _now_ns(self) -> int:
-        return self._sim.now_ns if self._sim.timed else time.perf_counter_ns()
+    # -- the loop -------------------------------------------------------------------------------
 
-    def _submit(self, slot: Slot) -> None:
-        block = next(self._blocks)
-        while block in self._under_way:  # which of two writes at once stays is not defined
-            block = next(self._blocks)
-        self._under_way.add(block)
-        size = self._workload.block_bytes
-        offset = block * size
-        if isinstance(slot, int):
-            self._contents.note_write(slot, offset, size)
-            operation, buffer = WRITE, self._contents.data(slot, offset, size)
+    def _begin(self) -> None:
+        self._start_ns = self._now_ns()
+        if self._open_loop:
+            self._expect_next()
         else:
-            operation, buffer = READ, slot
-        private = (slot, block, self._now_ns())
-        self._mddev.submit_bio(Bio(operation, offset >> 9, buffer, self._ended.append, private))
+            self._due.extend([None] * int(self._depth))
+        self._pump()
 
-    def _take_ended(self) -> list[Slot]:
-        """Account for what has ended, and return its slots."""
+    def _pump(self) -> None:
+        """Account for what has ended, and submit what is due."""
+        self._pump_is_due = False
+        if self.done:
+            return
+        if self._ended:
+            self._take_ended()
+        duration_ns = self.workload.duration_ns
+        if duration_ns and self._now_ns() - self._start_ns >= duration_ns:
+            self._requests_left = 0
+        self._submit_due()
+        nothing_left = not self._requests_left or (self._all_came and not self._due)
+        if nothing_left and not self._under_way:
+            self.done = True
+            self._end_ns = self._now_ns()
+            if self._on_done is not None:
+                self._on_done(self)
+
+    def _pump_soon(self) -> None:
+        if not self._pump_is_due:
+            self._pump_is_due = True
+            self._sim.call_soon(self._pump)
+
+    def _now_ns(self) -> int:
+        return self._sim.now_ns if self._sim.timers else time.perf_counter_ns()
+
+    # -- what is due ----------------------------------------------------------------------------
+
+    def _expect_next(self) -> None:
+        """Wait for the next request that comes at its own time."""
+        request = None
+        if self._arrivals is not None:
+            after_ns = next(self._arrivals)
+        else:
+            request = next(self._requests, None)
+            after_ns = 0 if request is None else request.due_ns
+        duration_ns = self.workload.duration_ns
+        if (self._arrivals is None and request is None) or 0 < duration_ns <= after_ns:
+            self._all_came = True
+            return
+        due_ns = self._start_ns + after_ns
+        self._sim.call_after(due_ns - self._now_ns(), self._arrive, due_ns, request)
+
+    def _arrive(self, due_ns: int, request: Request | None) -> None:
+        if not self._requests_left:
+            return
+        self._due.append((due_ns, request))
+        self._expect_next()
+        self._pump_soon()
+
+    def _slot_is_free(self) -> None:
+        """A closed loop goes on where a request has ended."""
+        self._due.append(None)
+        self._pump_soon()
+
+    def _submit_due(self) -> None:
+        due = self._due
+        while due and self._requests_left and len(self._under_way) < self._depth:
+            entry = due.popleft()
+            since_ns, request = entry or (self._now_ns(), next(self._requests, None))
+            if request is None and self._arrivals is not None:
+                request = next(self._requests)
+            if request is None:
+                self._requests_left = 0
+                return
+            admitted = self._admitted(request)
+            if admitted is None:
+                due.appendleft((since_ns, request))
+                self._contents.under_way.wait(self._pump_soon)
+                return
+            self._requests_left -= 1
+            self._bytes_left -= admitted.length
+            if self._bytes_left <= 0:
+                self._requests_left = 0
+            self._submit(admitted, since_ns)
+
+    def _admitted(self, request: Request) -> Request | None:
+        """``request``, or where order does not matter another one, that meets no other."""
+        admits = self._contents.under_way.admits
+        draws = _DRAWS if self._any_order else 0
+        while request.length:
+            if admits(request.offset, request.length, write=request.operation == WRITE):
+                break
+            if not draws:
+                return None
+            draws -= 1
+            request = next(self._requests)
+        return request
+
+    # -- requests -------------------------------------------------------------------------------
+
+    def _submit(self, request: Request, since_ns: int) -> None:
+        operation, offset, length, fua, _ = request
+        contents = self._contents
+        mark, buffer = 0, _NO_BYTES
+        if operation == READ:
+            buffer = self._buffer(length)
+        elif operation == WRITE:
+            mark, buffer = contents.new_write(offset, length)
+        else:
+            mark = contents.begin_flush()
+        bio = Bio(operation, offset >> 9, buffer, self._end_io, (mark, since_ns), fua=fua)
+        self._under_way.add(bio)
+        if operation == READ:
+            contents.under_way.begin_read(bio)
+        elif operation == WRITE:
+            contents.under_way.begin_write(offset, length)
+        self._mddev.submit_bio(bio)
+
+    def _end_io(self, bio: Bio) -> None:
+        """Called by md, who must not be called from here."""
+        self._ended.append(bio)
+        self._pump_soon()
+
+    def _take_ended(self) -> None:
         now_ns = self._now_ns()
-        free: list[Slot] = []
         for bio in self._ended:
-            slot, block, start_ns = bio.private
+            operation = bio.operation
+            self._under_way.remove(bio)
             if bio.status:
-                raise ArrayStateError(
-                    f"{self._workload.name}: input/output error at byte {bio.sector << 9}"
-                )
-            if self._verify:
-                self._wrong_blocks += self._contents.wrong_blocks(bio.sector << 9, bio.buffer)
-            self._latencies_ns.append(now_ns - start_ns)
-            self._under_way.discard(block)
-            free.append(slot)
+                self._failed(bio)
+            else:
+                if operation != READ:
+                    self._made_so(bio)
+                elif self._verify:
+                    wrong = self._contents.wrong_sectors(bio.sector << 9, bio.buffer)
+                    self._wrong_sectors += wrong.tolist()
+                self._latencies_ns[operation].append(now_ns - bio.private[1])
+                self._bytes[operation] += len(bio.buffer)
+            if operation == READ:
+                self._buffers[len(bio.buffer)].append(bio.buffer)
+            self._leave(bio)
+        if not self._open_loop:
+            if self._think_ns:
+                for _ in self._ended:
+                    self._sim.call_after(self._think_ns, self._slot_is_free)
+            else:
+                self._due.extend(repeat(None, len(self._ended)))
         self._ended.clear()
-        return free
+
+    def _made_so(self, bio: Bio) -> None:
+        """A write or a flush has ended well."""
+        mark = bio.private[0]
+        if bio.operation == WRITE:
+            self._contents.wrote(mark, bio.sector << 9, len(bio.buffer), fua=bio.fua)
+        else:
+            self._contents.flushed(mark)
+
+    def _failed(self, bio: Bio) -> None:
+        offset, length = bio.sector << 9, len(bio.buffer)
+        self._errors[bio.operation] += 1
+        if bio.operation == WRITE:
+            self._contents.may_have_written(bio.private[0], offset, length)
+        if not self._first_error:
+            self._first_error = f"{_VERBS[bio.operation]} of {length} bytes at byte {offset}"
+        if not self.workload.continue_on_error:
+            self._requests_left = 0
+
+    def _leave(self, bio: Bio) -> None:
+        """Others may touch these bytes again."""
+        if bio.operation == READ:
+            self._contents.under_way.end_read(bio)
+        elif bio.operation == WRITE:
+            self._contents.under_way.end_write(bio.sector << 9, len(bio.buffer))
+
+    def _buffer(self, length: int) -> NDArray[np.uint8]:
+        pool = self._buffers[length]
+        return pool.pop() if pool else np.zeros(length, np.uint8)
+
+    def _figures(self, operation: int) -> Figures:
+        return Figures(
+            bytes=self._bytes[operation],
+            latencies_ns=np.array(self._latencies_ns[operation], np.int64),
+            errors=self._errors[operation],
+        )
 
 
-def _new_buffer(size: int) -> NDArray[np.uint8]:
-    return np.zeros(size, np.uint8)
+def _region(array: Array, workload: Workload) -> range:
+    """The bytes that a workload may touch.
+
+    Raises:
+        UsageError: The array does not have them, or one request needs more.
+    """
+    start = workload.offset_bytes
+    end = start + workload.size_bytes if workload.size_bytes else array.size
+    need = SECTOR_BYTES if workload.trace is not None else workload.largest_block
+    if end > array.size or end - start < need:
+        raise UsageError(
+            f"workload {workload.name!r}: its region, from byte {start} to {end}, does not fit an"
+            f" array of {array.size} bytes and requests of {need}"
+        )
+    return range(start, end)

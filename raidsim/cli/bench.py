@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from raidsim.array import Array
-from raidsim.bench import WORKLOADS, Contents, run_workload
+from raidsim.bench import WORKLOADS, Contents, Trace, Workload, read_fio_job, run_workloads
 from raidsim.cli.output import print_json
 from raidsim.cli.parameters import array_argument, json_option
+from raidsim.errors import UsageError
 
 if TYPE_CHECKING:
     from raidsim.bench import WorkloadReport
 
 _READING = [name for name, workload in WORKLOADS.items() if not workload.writes]
+_TRACE_DEPTH = 32
 
 
 @click.command("bench")
@@ -25,37 +28,62 @@ _READING = [name for name, workload in WORKLOADS.items() if not workload.writes]
     type=click.FloatRange(min=0, min_open=True),
     default=2.0,
     show_default=True,
-    help="How long to run each.",
+    help="How long to run each WORKLOAD.",
 )
+@click.option("--fio-job", metavar="FILE", help="Run the jobs of one of fio's files.")
+@click.option("--trace", metavar="FILE", help="Replay a trace, as fast as the array takes it.")
 @click.option("--seed", type=int, default=0, help="Of the random order and the data written.")
 @json_option
 def command(
-    array: str, workloads: tuple[str, ...], seconds: float, seed: int, as_json: bool
+    array: str,
+    workloads: tuple[str, ...],
+    seconds: float,
+    fio_job: str | None,
+    trace: str | None,
+    seed: int,
+    as_json: bool,
 ) -> int:
     """Run workloads on an array and show how fast it is.
 
     WORKLOAD is read, randread-4k, write, randwrite-4k or randwrite-64k; without any, the two that
     read are run. Those that write overwrite what the array holds, and end with a look at whether
-    every block they wrote is there.
+    every sector they wrote is there.
     """
-    reports = []
+    groups = _groups(workloads, seconds, fio_job, trace)
+    reports: list[WorkloadReport] = []
     with Array.open(array) as opened:
         contents = Contents(opened.size, seed)
-        for name in workloads or _READING:
-            duration_ns = int(seconds * 1e9)
-            reports.append(
-                run_workload(opened, WORKLOADS[name], contents, seed=seed, duration_ns=duration_ns)
-            )
-        wrong = contents.wrong_blocks_of(opened) if contents.written else 0
+        for group in groups:
+            reports += run_workloads(opened, group, contents, seed=seed)
+        wrong = len(contents.wrong_sectors_of(opened)) if contents.written else 0
     if as_json:
         print_json(
-            {"array": array, "wrong_blocks": wrong, "workloads": [_json(r) for r in reports]}
+            {
+                "array": array,
+                "wrong_sectors": wrong,
+                "workloads": [report.to_table() for report in reports],
+            }
         )
     else:
         _print_table(reports)
         if wrong:
-            click.echo(f"{array}: {wrong} blocks do not hold what was written to them")
-    return int(wrong > 0)
+            click.echo(f"{array}: {wrong} sectors do not hold what was written to them")
+    return int(wrong > 0 or any(report.wrong for report in reports))
+
+
+def _groups(
+    names: tuple[str, ...], seconds: float, fio_job: str | None, trace: str | None
+) -> list[list[Workload]]:
+    """What to run: the workloads of a group at once, the groups in turn."""
+    if sum(map(bool, (names, fio_job, trace))) > 1:
+        raise UsageError("WORKLOAD, --fio-job and --trace exclude each other; name one")
+    if fio_job:
+        return read_fio_job(fio_job)
+    if trace:
+        replay = Trace(path=trace, time_scale=0)
+        return [[Workload(name="trace", trace=replay, depth=_TRACE_DEPTH)]]
+    duration_ns = int(seconds * 1e9)
+    return [[replace(WORKLOADS[name], duration_ns=duration_ns)] for name in names or _READING]
 
 
 def _print_table(reports: list[WorkloadReport]) -> None:
@@ -66,17 +94,7 @@ def _print_table(reports: list[WorkloadReport]) -> None:
             f"{report.requests_per_second:12.0f}{report.latency_ns(50) / 1000:11.1f}"
             f"{report.latency_ns(99) / 1000:9.1f}"
         )
-
-
-def _json(report: WorkloadReport) -> dict[str, object]:
-    workload = report.workload
-    return {
-        "name": workload.name,
-        "block_bytes": workload.block_bytes,
-        "depth": workload.depth,
-        "requests": report.requests,
-        "elapsed_ns": report.elapsed_ns,
-        "bytes_per_second": round(report.bytes_per_second),
-        "requests_per_second": round(report.requests_per_second),
-        "latency_ns": {str(p): report.latency_ns(p) for p in (50, 95, 99, 99.9, 100)},
-    }
+        if report.errors:
+            click.echo(f"  {report.errors} requests failed, first the {report.first_error}")
+        if report.wrong:
+            click.echo(f"  {len(report.wrong)} sectors were not read as they were written")
