@@ -1,4 +1,4 @@
-"""Plain tables, as TOML gives them, made into dataclasses; all mistakes are told at once.
+"""Plain tables, as TOML and JSON give them, made into dataclasses; all mistakes are told at once.
 
 The types of the fields say what a table may hold; ranges and what else must be right is the
 class's own to check, in its ``__post_init__``.
@@ -109,6 +109,8 @@ def _dataclass(cls: type, table: Any, place: str, mistakes: list[str]) -> Any:
 def _value(hint: Any, value: Any, place: str, mistakes: list[str]) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin in {types.UnionType, Union}:
+        if value is None:  # TOML has none, JSON does
+            return None
         (hint,) = (argument for argument in arguments if argument is not type(None))
         return _value(hint, value, place, mistakes)
     if origin is tuple:

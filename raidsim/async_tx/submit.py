@@ -202,8 +202,9 @@ def begin_software(operation: str, length: int, submit: AsyncSubmitCtl) -> None:
         async_tx_quiesce(submit)
     machine = submit.machine
     machine.async_tx_stats.software.add(operation, length)
-    if machine.sim.hook.listeners:
-        machine.sim.hook.emit(Software(operation, length))
+    hook = machine.sim.hook
+    if hook.listeners:
+        hook.emit(Software(operation, length, hook.origin))
 
 
 def async_tx_sync_epilog(submit: AsyncSubmitCtl) -> None:

@@ -5,10 +5,11 @@ Models of service time and faults wrap them and offer the same: ``models`` and `
 
 from raidsim.disk.image import ImageDisk, ImageError, ImageFullError, ImageMissingError
 from raidsim.disk.memory import MemoryDisk
-from raidsim.disk.request import FLUSH, READ, WRITE, Disk, DiskRequest
+from raidsim.disk.request import FLUSH, OPERATION_NAMES, READ, WRITE, Disk, DiskRequest
 
 __all__ = [
     "FLUSH",
+    "OPERATION_NAMES",
     "READ",
     "WRITE",
     "Disk",

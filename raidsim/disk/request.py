@@ -28,9 +28,20 @@ class DiskRequest:
         end_io: called once with the request when it has completed.
         owner: whatever the submitter needs in ``end_io``.
         member: the submitter's number for the disk.
+        number: the access's, for those who watch; 0 when nobody does.
     """
 
-    __slots__ = ("buffer", "end_io", "fua", "member", "operation", "owner", "sector", "status")
+    __slots__ = (
+        "buffer",
+        "end_io",
+        "fua",
+        "member",
+        "number",
+        "operation",
+        "owner",
+        "sector",
+        "status",
+    )
 
     def __init__(
         self,
@@ -51,6 +62,7 @@ class DiskRequest:
         self.end_io = end_io
         self.owner = owner
         self.member = member
+        self.number = 0
 
 
 class Disk(Protocol):

@@ -171,6 +171,11 @@ class DmaChan:
         """Give back what the channel holds: its last client is gone."""
         raise NotImplementedError
 
+    @property
+    def queued(self) -> int:
+        """How many descriptors were submitted and are not known complete."""
+        return (self.cookie - self.completed_cookie) % DMA_MAX_COOKIE
+
     def issue_pending(self) -> None:
         """Let the hardware have everything that was submitted to the channel."""
         raise NotImplementedError

@@ -6,12 +6,18 @@ from typing import NamedTuple
 
 
 class Submitted(NamedTuple):
-    """A descriptor got its cookie; the engine holds it until it is issued."""
+    """A descriptor got its cookie; the engine holds it until it is issued.
+
+    ``source_bytes`` is what the hardware will work through for it, ``origin`` the number of what
+    it was prepared for.
+    """
 
     channel: str
     cookie: int
     operation: str
     length: int
+    source_bytes: int = 0
+    origin: int = 0
 
 
 class Issued(NamedTuple):
@@ -20,6 +26,15 @@ class Issued(NamedTuple):
     channel: str
     cookie: int
     operation: str
+
+
+class Serviced(NamedTuple):
+    """The hardware is done with a descriptor, which it turned to at ``started_ns``."""
+
+    channel: str
+    cookie: int
+    operation: str
+    started_ns: int
 
 
 class Completed(NamedTuple):
@@ -57,7 +72,8 @@ class EngineFaultFired(NamedTuple):
 
 
 class Software(NamedTuple):
-    """The synchronous path carries out an operation."""
+    """The synchronous path carries out an operation; ``origin`` is the number of what it is for."""
 
     operation: str
     length: int
+    origin: int = 0

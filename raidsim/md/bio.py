@@ -36,6 +36,7 @@ class Bio:
         status: 0, or the errno of the first part that failed.
         remaining: parts still in flight, plus one while it is being taken apart.
         done: it has ended.
+        number: the bio's, for those who watch; 0 when nobody does.
     """
 
     __slots__ = (
@@ -43,6 +44,7 @@ class Bio:
         "done",
         "end_io",
         "fua",
+        "number",
         "operation",
         "private",
         "remaining",
@@ -72,6 +74,7 @@ class Bio:
         self.status = 0
         self.remaining = 1
         self.done = False
+        self.number = 0
 
     def put(self) -> None:
         """One part has ended; the last one ends the bio."""

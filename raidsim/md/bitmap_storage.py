@@ -13,6 +13,7 @@ import numpy as np
 
 from raidsim.disk import FLUSH, WRITE, DiskRequest
 from raidsim.md.bitmap_superblock import BITMAP_SUPER_BYTES
+from raidsim.md.events import BitmapBegun, BitmapWritten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +53,7 @@ class BitmapStorage:
         self.dirty = self.pending = self.needwrite = 0
         self._queue: deque[tuple[int, Callable[[], object]]] = deque()
         self._writes_pending = 0
+        self._number = 0
 
     # -- in memory ------------------------------------------------------------------------------
 
@@ -113,8 +115,13 @@ class BitmapStorage:
         if pages and not mddev.readonly:
             # What is written is what the pages hold now, whatever becomes of them meanwhile.
             runs = [self._page(page) for page in range(self._pages) if pages >> page & 1]
-            for rdev in written:
-                self._write_member(rdev, runs)
+            hook = mddev.machine.sim.hook
+            if hook.listeners:
+                self._number = hook.next_number()
+                hook.emit(BitmapBegun(self._number, hook.origin, len(runs)))
+            with hook.working_for(self._number):
+                for rdev in written:
+                    self._write_member(rdev, runs)
         self._end_write()
 
     def _page(self, page: int) -> tuple[int, NDArray[np.uint8]]:
@@ -148,7 +155,10 @@ class BitmapStorage:
         self._writes_pending -= 1
         if self._writes_pending:
             return
-        _, then = self._queue.popleft()
+        pages, then = self._queue.popleft()
+        hook = self._mddev.machine.sim.hook
+        if pages and hook.listeners:
+            hook.emit(BitmapWritten(self._number))
         then()
         if self._queue and not self._writes_pending:
             self._write_next()

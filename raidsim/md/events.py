@@ -5,6 +5,57 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
+class BioSubmitted(NamedTuple):
+    """A request to the array begins; a flush is at sector 0 and has none."""
+
+    number: int
+    operation: str
+    sector: int
+    sectors: int
+    fua: bool
+
+
+class BioEnded(NamedTuple):
+    """A request to the array has ended; ``status`` is 0 or an errno."""
+
+    number: int
+    operation: str
+    sector: int
+    sectors: int
+    status: int
+
+
+class SuperblocksBegun(NamedTuple):
+    """An update of the superblocks begins: what was decided is not done before it has ended.
+
+    ``events`` is the count that it writes down.
+    """
+
+    number: int
+    origin: int
+    events: int
+
+
+class SuperblocksWritten(NamedTuple):
+    """All superblocks are on their members."""
+
+    number: int
+
+
+class BitmapBegun(NamedTuple):
+    """So many pages of the bitmap begin to be written to all members that have a slot."""
+
+    number: int
+    origin: int
+    pages: int
+
+
+class BitmapWritten(NamedTuple):
+    """They are on the members."""
+
+    number: int
+
+
 class ArrayDirty(NamedTuple):
     """The array is about to be written to, or has not been for a while (``dirty`` is False)."""
 
@@ -16,6 +67,18 @@ class MemberFailed(NamedTuple):
 
     member: str
     slot: int
+
+
+class ArrayFailed(NamedTuple):
+    """More members are gone than the level can bear to lose."""
+
+
+class MemberAssigned(NamedTuple):
+    """A spare is given a slot, to be rebuilt; or to replace the member that is there."""
+
+    member: str
+    slot: int
+    replacement: bool
 
 
 class MemberActive(NamedTuple):
@@ -34,6 +97,13 @@ class MemberReplaced(NamedTuple):
 
 class SyncBegan(NamedTuple):
     """A resync, recover, check or repair begins at this sector of the members."""
+
+    action: str
+    sector: int
+
+
+class SyncCheckpoint(NamedTuple):
+    """It has come that far, which is going to be written down."""
 
     action: str
     sector: int

@@ -14,7 +14,8 @@ from raidsim.disk import DiskRequest
 from raidsim.errors import RaidsimError
 from raidsim.md.bio import FLUSH, READ
 from raidsim.md.bitmap import Bitmap
-from raidsim.md.events import ArrayDirty, BadBlocksRecorded, MemberFailed
+from raidsim.md.events import ArrayDirty, ArrayFailed, BadBlocksRecorded, MemberFailed
+from raidsim.md.observation import tell_submitted
 from raidsim.md.raid5.personality import Raid5
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
 from raidsim.md.safe_mode import SafeMode
@@ -90,6 +91,7 @@ class Mddev:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.machine = machine
+        self._hook = machine.sim.hook
         self.geometry = geometry
         self.superblock = superblock
         self.rdevs = list(rdevs)
@@ -127,7 +129,11 @@ class Mddev:
         A write to an array that has lost more members than it can bear ends in an error. The first
         write to a clean array waits until every superblock says dirty.
         """
-        if bio.operation == READ:
+        if self._hook.listeners and not bio.number:
+            tell_submitted(self._hook, bio)
+            with self._hook.working_for(bio.number):
+                self.submit_bio(bio)
+        elif bio.operation == READ:
             self.personality.make_request(bio)
         elif bio.operation == FLUSH:
             self._flush(bio)
@@ -215,9 +221,10 @@ class Mddev:
         rdev.in_sync = False
         self.personality.conf.refresh_members()
         _log.warning("raid: disk failure on %s, disabling device", rdev.name)
-        hook = self.machine.sim.hook
-        if hook.listeners:
-            hook.emit(MemberFailed(rdev.name, rdev.raid_disk))
+        if self._hook.listeners:
+            self._hook.emit(MemberFailed(rdev.name, rdev.raid_disk))
+            if self.broken:
+                self._hook.emit(ArrayFailed())
         if self.sync_thread is not None:
             self.sync_thread.interrupt()
         self._sb_update.flags |= MD_SB_CHANGE_DEVS
@@ -242,9 +249,8 @@ class Mddev:
             self.personality.conf.refresh_members()
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
             self.personality.wake()
-            hook = self.machine.sim.hook
-            if hook.listeners:
-                hook.emit(BadBlocksRecorded(rdev.name, sector, sectors))
+            if self._hook.listeners:
+                self._hook.emit(BadBlocksRecorded(rdev.name, sector, sectors))
         return recorded
 
     def clear_bad_blocks(self, rdev: Rdev, sector: int, sectors: int) -> None:
@@ -271,9 +277,8 @@ class Mddev:
 
     def _set_in_sync(self, *, in_sync: bool) -> None:
         self.in_sync = in_sync
-        hook = self.machine.sim.hook
-        if hook.listeners:
-            hook.emit(ArrayDirty(not in_sync))
+        if self._hook.listeners:
+            self._hook.emit(ArrayDirty(not in_sync))
 
     def load_bitmap(self, offset: int, raw: bytes) -> None:
         """Use a write-intent bitmap from now on.

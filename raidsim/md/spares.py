@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from raidsim.md.events import MemberActive, MemberReplaced
+from raidsim.md.events import MemberActive, MemberAssigned, MemberReplaced
 from raidsim.md.superblock import (
     MAX_SECTOR,
     MD_FEATURE_RECOVERY_BITMAP,
@@ -141,6 +141,7 @@ def _take_slot(mddev: Mddev, spare: Rdev) -> bool:
         if slot != spare.saved_raid_disk:
             mddev.personality.conf.fullsync = True
         spare.take_slot(slot, 0)
+        _tell_assigned(mddev, spare)
         _forget_old_holders(mddev, slot, spare)
         return True
     replaced = {rdev.raid_disk for rdev in mddev.rdevs if rdev.replacement}
@@ -159,7 +160,14 @@ def _forget_old_holders(mddev: Mddev, slot: int, holder: Rdev) -> None:
 
 def _replace(mddev: Mddev, slot: int, spare: Rdev) -> None:
     spare.take_slot(slot, 0, replacement=True)
+    _tell_assigned(mddev, spare)
     mddev.personality.conf.fullsync = True  # it never held what the bitmap knows of
+
+
+def _tell_assigned(mddev: Mddev, spare: Rdev) -> None:
+    hook = mddev.machine.sim.hook
+    if hook.listeners:
+        hook.emit(MemberAssigned(spare.name, spare.raid_disk, spare.replacement))
 
 
 def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raidsim.disk import FLUSH, WRITE, DiskRequest
+from raidsim.md.events import SuperblocksBegun, SuperblocksWritten
 from raidsim.md.superblock import (
     MAX_SECTOR,
     MD_DISK_ROLE_SPARE,
@@ -47,6 +48,7 @@ class SuperblockUpdate:
         self._now = now
         self._can_decrease_events = False
         self._writes_pending = 0
+        self._number = 0
         self.flags = 0
 
     @property
@@ -83,6 +85,10 @@ class SuperblockUpdate:
             mddev.events += 1
             self._can_decrease_events = nospares
         self._writes_pending = 1
+        hook = mddev.machine.sim.hook
+        if hook.listeners:
+            self._number = hook.next_number()
+            hook.emit(SuperblocksBegun(self._number, hook.origin, mddev.events))
         if mddev.bitmap is None:
             self._write_supers(nospares=nospares)
         else:
@@ -97,10 +103,11 @@ class SuperblockUpdate:
             if not rdev.faulty and not (nospares and self._spare_is_current(rdev))
         ]
         self._writes_pending += len(written)
-        for rdev in written:
-            _sync_super(mddev, rdev)
-            rdev.sb_events = mddev.events
-            self._write_super(rdev)
+        with mddev.machine.sim.hook.working_for(self._number):
+            for rdev in written:
+                _sync_super(mddev, rdev)
+                rdev.sb_events = mddev.events
+                self._write_super(rdev)
         self._end_write()
 
     def _spare_is_current(self, rdev: Rdev) -> bool:
@@ -144,6 +151,9 @@ class SuperblockUpdate:
     def _end_write(self) -> None:
         self._writes_pending -= 1
         if not self._writes_pending:
+            hook = self._mddev.machine.sim.hook
+            if hook.listeners:
+                hook.emit(SuperblocksWritten(self._number))
             self._mddev.check_recovery()
 
 

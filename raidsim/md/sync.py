@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
-from raidsim.md.events import SyncBegan, SyncEnded
+from raidsim.md.events import SyncBegan, SyncCheckpoint, SyncEnded
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.spares import spare_active
 from raidsim.md.superblock import MAX_SECTOR
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 _CHECKPOINTS = 16
 _UPDATE_FREQUENCY_NS = 5 * 60 * 1_000_000_000
 
-# What last_sync_action and the kernel's messages call an action.
+# What last_sync_action calls an action, and what the kernel's messages do.
 ACTION_WORDS = {"recover": "recovery"}
+_MESSAGE_WORDS = {"recover": "recovery", "check": "data-check", "repair": "requested-resync"}
+
+_log = logging.getLogger(__name__)
 
 
 class SyncThread:
@@ -72,6 +76,7 @@ class SyncThread:
         mddev = self.mddev
         if mddev.sync_thread is not None:
             raise ArrayStateError(f"{mddev.sync_thread.action} is under way")
+        _log.info("md: %s of RAID array", _MESSAGE_WORDS.get(self.action, self.action))
         mddev.sync_thread = self
         mddev.sync_requested = self.action in {"check", "repair"}
         mddev.sync_check = self.action == "check"
@@ -220,6 +225,9 @@ class SyncThread:
     def _write_checkpoint(self) -> None:
         """Write down how far it has got; ``wake`` comes when that is done."""
         self._checkpoint_due = False
+        hook = self.mddev.machine.sim.hook
+        if hook.listeners:
+            hook.emit(SyncCheckpoint(self.action, self.completed))
         self.mddev.update_superblocks(MD_SB_CHANGE_CLEAN)
 
     def _end_sync_due(self) -> bool:
@@ -243,6 +251,8 @@ class SyncThread:
     def _finish(self) -> None:
         self.finished = True
         mddev = self.mddev
+        word = _MESSAGE_WORDS.get(self.action, self.action)
+        _log.info("md: %s %s.", word, "interrupted" if self.interrupted else "done")
         if self.action == "recover":
             reached = self.position if self.interrupted else MAX_SECTOR
             for rdev in mddev.rdevs:

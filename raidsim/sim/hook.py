@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from raidsim.sim.simulator import Simulator
 
@@ -21,15 +22,39 @@ class Hook:
         if hook.listeners:
             hook.emit(Completed(...))
 
+    What is watched has numbers, by which one can follow it: requests, stripes, accesses to disks.
+    Whoever works for one of them says so with ``working_for``, and what begins meanwhile tells that
+    it was for that one.
+
     Attributes:
         listeners: Those subscribed; empty when nobody watches.
+        first_number: The first number given out since somebody watches: what has a lower one got it
+            when others did.
+        origin: Number of what the running code works for; 0 when that is nothing that has one.
     """
 
-    __slots__ = ("_sim", "listeners")
+    __slots__ = ("_numbered", "_sim", "first_number", "listeners", "origin")
 
     def __init__(self, sim: Simulator) -> None:
         self._sim = sim
         self.listeners: tuple[Listener, ...] = ()
+        self.first_number = 1
+        self.origin = 0
+        self._numbered = 0
+
+    def next_number(self) -> int:
+        """Return a number for something that begins, unlike all before; from 1."""
+        self._numbered += 1
+        return self._numbered
+
+    @contextmanager
+    def working_for(self, number: int) -> Iterator[None]:
+        """Let what begins while the body runs have ``number`` as its origin."""
+        before, self.origin = self.origin, number
+        try:
+            yield
+        finally:
+            self.origin = before
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Call ``listener(time_ns, event)`` for every event from now on.
@@ -37,6 +62,8 @@ class Hook:
         Returns:
             A function that ends the subscription.
         """
+        if not self.listeners:
+            self.first_number = self._numbered + 1
         self.listeners = (*self.listeners, listener)
 
         def unsubscribe() -> None:

@@ -118,6 +118,10 @@ class Simulator:
         """
         self._after(delay_ns if self.timed else 0, self._devices, (function, arguments))
 
+    def device_timer(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
+        """Let a device do ``function(*arguments)``, ``delay_ns`` from now if timers are kept."""
+        self._after(delay_ns if self.timers else 0, self._devices, (function, arguments))
+
     def outside_begin(self) -> None:
         """Expect one ``device_from_outside``: real work was set going that will end with it.
 

@@ -12,7 +12,7 @@ from raidsim.dmaengine import (
 from raidsim.dmaengine.drivers import DeviceProfile, EngineProfile
 from raidsim.dmaengine.drivers.ring import RingDescriptor
 from raidsim.dmaengine.errors import DescriptorError
-from raidsim.dmaengine.events import Completed, Issued, Submitted
+from raidsim.dmaengine.events import Completed, Issued, Serviced, Submitted
 from raidsim.sim import PROCESS, TASKLET
 
 BLOCK = np.zeros(1, np.uint8)
@@ -203,6 +203,7 @@ def test_the_hook_sees_a_descriptor_submitted_issued_and_completed():
     assert events == [
         Submitted("dma0chan0", 2, "interrupt", 0),
         Issued("dma0chan0", 2, "interrupt"),
+        Serviced("dma0chan0", 2, "interrupt", 0),
         Completed("dma0chan0", 2, "interrupt"),
     ]
 

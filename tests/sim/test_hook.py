@@ -32,3 +32,24 @@ def test_a_listener_may_end_its_subscription_while_it_listens():
     sim.hook.emit(1)
     sim.hook.emit(2)
     assert log == [1, 1, 2]
+
+
+def test_what_is_worked_for_is_the_origin_until_that_ends():
+    hook = Simulator().hook
+    with hook.working_for(1):
+        with hook.working_for(2):
+            assert hook.origin == 2
+        assert hook.origin == 1
+    assert hook.origin == 0
+
+
+def test_numbers_are_never_given_twice_and_a_new_watch_knows_its_first():
+    hook = Simulator().hook
+    unsubscribe = hook.subscribe(lambda _time_ns, _event: None)
+    assert (hook.first_number, hook.next_number(), hook.next_number()) == (1, 1, 2)
+    hook.subscribe(lambda _time_ns, _event: None)
+    assert hook.first_number == 1
+    unsubscribe()
+    hook.listeners = ()
+    hook.subscribe(lambda _time_ns, _event: None)
+    assert (hook.first_number, hook.next_number()) == (3, 3)

@@ -139,7 +139,9 @@ class FaultyDisk(DiskWrapper):
             operation = OPERATION_NAMES[request.operation]
             sectors = sectors_of(request)
             hook.emit(
-                DiskFaultFired(self.name, self.fault.kind, operation, request.sector, sectors)
+                DiskFaultFired(
+                    self.name, self.fault.kind, operation, request.sector, sectors, request.number
+                )
             )
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class Slow(DiskFault):
-    """An access takes longer, on a timed machine.
+    """An access takes longer, on a machine that keeps timers.
 
     Attributes:
         delay_ns: By so much.
@@ -34,7 +34,7 @@ class Slow(DiskFault):
 
     def strike(self, disk: FaultyDisk, request: DiskRequest) -> None:
         """Begin later."""
-        disk.sim.device_after(self.delay_ns, disk.disk.submit, request)
+        disk.sim.device_timer(self.delay_ns, disk.disk.submit, request)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Hang(DiskFault):
         """Hold it."""
         self.held.append(request)
         if self.timeout_ns:
-            disk.sim.device_after(self.timeout_ns, self._give_up, request)
+            disk.sim.device_timer(self.timeout_ns, self._give_up, request)
 
     def _give_up(self, request: DiskRequest) -> None:
         if any(held is request for held in self.held):

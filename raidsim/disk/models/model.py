@@ -95,6 +95,7 @@ class DiskModel(DiskWrapper):
                     command.sectors,
                     command.submitted_ns,
                     command.started_ns,
+                    _numbers(command.requests),
                 )
             )
         for request in command.requests:
@@ -105,7 +106,8 @@ class DiskModel(DiskWrapper):
         """End a flush."""
         hook = self.sim.hook
         if hook.listeners:
-            hook.emit(DiskServiced(self.name, "flush", 0, 0, submitted_ns, submitted_ns))
+            numbers = _numbers([request])
+            hook.emit(DiskServiced(self.name, "flush", 0, 0, submitted_ns, submitted_ns, numbers))
         self.disk.submit(request)
 
     def _dispatch(self) -> None:
@@ -115,3 +117,8 @@ class DiskModel(DiskWrapper):
                 return
             self._outstanding += 1
             self.start(command)
+
+
+def _numbers(requests: list[DiskRequest]) -> tuple[int, ...]:
+    """The numbers of those that have one."""
+    return tuple(request.number for request in requests if request.number)

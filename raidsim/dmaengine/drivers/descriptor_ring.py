@@ -20,7 +20,7 @@ from raidsim.dmaengine.constants import (
     EBUSY,
 )
 from raidsim.dmaengine.drivers import arithmetic
-from raidsim.dmaengine.events import Completed, Issued, Submitted
+from raidsim.dmaengine.events import Completed, Issued, Serviced, Submitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +38,8 @@ class RingDescriptor(DmaAsyncTxDescriptor):
         source_bytes: Bytes the hardware works through for it.
         slots: How many ring slots it takes.
         segments: How many hardware descriptors it is cut into.
+        started_ns: When the hardware turned to it.
+        origin: Number of what it was prepared for, for those who watch.
         done: Whether the hardware is done with it.
         work: What the hardware does, with ``arguments``.
         arguments: The arguments of ``work``; dropped when done.
@@ -47,9 +49,11 @@ class RingDescriptor(DmaAsyncTxDescriptor):
         "arguments",
         "done",
         "length",
+        "origin",
         "segments",
         "slots",
         "source_bytes",
+        "started_ns",
         "work",
     )
 
@@ -61,6 +65,8 @@ class RingDescriptor(DmaAsyncTxDescriptor):
         self.source_bytes = 0
         self.slots = 0
         self.segments = 1
+        self.started_ns = 0
+        self.origin = 0
         self.done = False
         self.work: Callable[..., None] = arithmetic.nothing
         self.arguments: tuple[Any, ...] = ()
@@ -163,6 +169,7 @@ class DescriptorRing(DmaChan):
         tx.source_bytes = source_bytes
         tx.slots = slots
         tx.segments = segments
+        tx.origin = self.device.machine.sim.hook.origin
         tx.done = False
         tx.work = work
         tx.arguments = arguments
@@ -174,7 +181,9 @@ class DescriptorRing(DmaChan):
         self.counts.add(tx.operation, tx.length)
         hook = self.device.machine.sim.hook
         if hook.listeners:
-            hook.emit(Submitted(self.name, cookie, tx.operation, tx.length))
+            hook.emit(
+                Submitted(self.name, cookie, tx.operation, tx.length, tx.source_bytes, tx.origin)
+            )
         self.submitted.append(tx)
         self.submitted_slots += tx.slots
         if self.submitted_slots >= self._profile.threshold_slots > 0:
@@ -219,6 +228,7 @@ class DescriptorRing(DmaChan):
             tx = self._issued.popleft()
             self._active.append(tx)
             self._fenced = bool(tx.flags & DMA_PREP_FENCE)
+            tx.started_ns = sim.now_ns
             sim.device_after(self._service_ns(tx) if sim.timed else 0, self._finish, tx)
 
     def _service_ns(self, tx: RingDescriptor) -> int:
@@ -231,6 +241,9 @@ class DescriptorRing(DmaChan):
         tx.work(*tx.arguments)
         tx.arguments = ()
         tx.done = True
+        hook = self.device.machine.sim.hook
+        if hook.listeners:
+            hook.emit(Serviced(self.name, tx.cookie, tx.operation, tx.started_ns))
         active = self._active
         while active and active[0].done:
             self._done.append(active.popleft())

@@ -28,12 +28,28 @@ DISABLE_RMW, ENABLE_RMW, PREFER_RMW = range(3)
 MAX_STRIPE_UNITS = 32
 
 
+class WriteCounts:
+    """How units of 4 KiB were written so far.
+
+    Attributes:
+        rmw: by read-modify-write: the old data are taken out of the parity.
+        rcw: by reconstruct-write: parity is made anew, with what the row holds besides.
+        full_row: by reconstruct-write of whole rows, for which nothing has to be read.
+    """
+
+    __slots__ = ("full_row", "rcw", "rmw")
+
+    def __init__(self) -> None:
+        self.rmw = self.rcw = self.full_row = 0
+
+
 class R5Conf:
     """What the raid4/5/6 personality knows of its array.
 
     Attributes:
         mddev: the array.
         machine: what the async_tx operations run on.
+        hook: where what happens is told.
         geometry, raid_disks, max_degraded, chunk_sectors: its shape.
         plans: one ``RowPlan`` for each row of the layout's period.
         disks: per slot the member to read and write, or None.
@@ -47,6 +63,7 @@ class R5Conf:
         fullsync: a recovery may not rely on the bitmap: some member never held its slot's data.
         rmw_level: which of the two ways to write is preferred.
         cache: the stripe cache.
+        writes: how rows were written so far.
         submit: the one submit control all chains use, since one thread issues them.
         spare_page: where checks rebuild a parity.
     """
@@ -62,6 +79,7 @@ class R5Conf:
     ) -> None:
         self.mddev = mddev
         self.machine = machine
+        self.hook = machine.sim.hook
         self.geometry = geometry
         self.raid_disks = geometry.raid_disks
         self.max_degraded = geometry.max_degraded
@@ -82,6 +100,7 @@ class R5Conf:
         self._wake = wake
         self._max_units = min(MAX_STRIPE_UNITS, geometry.chunk_sectors // UNIT_SECTORS)
         self.cache = self._new_cache(stripe_cache_size)
+        self.writes = WriteCounts()
         self.submit = AsyncSubmitCtl(machine)
         self.spare_page = np.zeros(self._max_units * UNIT_BYTES, np.uint8)
         machine.raid6.remember(self.spare_page)

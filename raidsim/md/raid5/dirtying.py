@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.md.raid5.conf import DISABLE_RMW, PREFER_RMW
+from raidsim.md.raid5.observation import tell_costs
 from raidsim.md.raid5.state import (
     STRIPE_OP_BIODRAIN,
     STRIPE_OP_PREXOR,
@@ -50,6 +51,8 @@ def handle_stripe_dirtying(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> 
     else:
         rmw = _cost(conf, rmw_needs, s.insync_mask)
         rcw = _cost(conf, rcw_needs, s.insync_mask)
+    if conf.hook.listeners:
+        tell_costs(conf, sh, (rmw, rcw), (rmw_needs, rcw_needs))
     sh.state |= STRIPE_HANDLE
     prefer_rmw = conf.rmw_level == PREFER_RMW
     if rmw and (rmw < rcw or (rmw == rcw and prefer_rmw)):
@@ -96,9 +99,13 @@ def _schedule_reconstruction(
         if drain == plan.data_mask and not sh.state & STRIPE_FULL_WRITE:
             sh.state |= STRIPE_FULL_WRITE
             conf.cache.pending_full_writes += 1
+            conf.writes.full_row += sh.units
+        else:
+            conf.writes.rcw += sh.units
     else:
         drain = sh.towrite_mask & (sh.uptodate | sh.wantcompute)
         sh.reconstruct_state = RECONSTRUCT_PREXOR_DRAIN_RUN
+        conf.writes.rmw += sh.units
         s.ops_request |= STRIPE_OP_PREXOR | STRIPE_OP_BIODRAIN | STRIPE_OP_RECONSTRUCT
     sh.wantdrain |= drain
     sh.locked |= drain | plan.parity_mask

@@ -8,6 +8,7 @@ from raidsim.md.raid5.dirtying import handle_stripe_dirtying
 from raidsim.md.raid5.failed import handle_bad_blocks, handle_failed_stripe, handle_failed_sync
 from raidsim.md.raid5.fill import handle_stripe_fill
 from raidsim.md.raid5.io import ops_run_io
+from raidsim.md.raid5.observation import tell_operations
 from raidsim.md.raid5.ops import raid_run_ops
 from raidsim.md.raid5.parity_check import handle_parity_checks5, handle_parity_checks6
 from raidsim.md.raid5.replacement import run_replacement_io, write_to_replacements
@@ -103,6 +104,8 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
         _rewrite_read_errors(sh, s)
 
     if s.ops_request:
+        if conf.hook.listeners:
+            tell_operations(conf, sh, s)
         raid_run_ops(conf, sh, s)
     if conf.replacing:
         run_replacement_io(conf, sh, s)

@@ -9,6 +9,7 @@ from raidsim.md.bio import READ
 from raidsim.md.raid5.conf import R5Conf
 from raidsim.md.raid5.handle import handle_stripe
 from raidsim.md.raid5.io import end_request
+from raidsim.md.raid5.observation import number_of, tell_asked, tell_if_idle
 from raidsim.md.raid5.request import StripeRequest, chunk_aligned_read, sync_extent
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
 from raidsim.md.raid5.stripe_head import STRIPE_HANDLE, STRIPE_SYNC_REQUESTED
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from raidsim.md.bio import Bio
     from raidsim.md.layout import Geometry
     from raidsim.md.mddev import Mddev
+    from raidsim.md.raid5.stripe_head import StripeHead
 
 # Stripes handled before the engines are told to begin with what they were given.
 MAX_STRIPE_BATCH = 8
@@ -100,6 +102,8 @@ class Raid5:
         if bitmap is not None and None not in conf.disks and not conf.mddev.sync_check:
             bitmap.start_sync(sector, sh.sectors)
         sh.state |= STRIPE_SYNC_REQUESTED | STRIPE_HANDLE
+        if conf.hook.listeners:
+            tell_asked(conf, sh, 0, "sync")
         conf.cache.release_stripe(sh)
         return sh.sectors
 
@@ -129,13 +133,22 @@ class Raid5:
                 if sh is None:
                     break
                 handled += 1
-            handle_stripe(conf, sh)
+            if conf.hook.listeners:
+                self._handle_observed(sh)
+            else:
+                handle_stripe(conf, sh)
             cache.release_stripe(sh)
             if handled % MAX_STRIPE_BATCH == 0:
                 async_tx_issue_pending_all(self._machine)
         async_tx_issue_pending_all(self._machine)
         if conf.mddev.sb_change_pending:
             conf.mddev.check_recovery()
+
+    def _handle_observed(self, sh: StripeHead) -> None:
+        conf = self.conf
+        with conf.hook.working_for(number_of(conf, sh)):
+            handle_stripe(conf, sh)
+        tell_if_idle(conf, sh)
 
     def _flush_bitmap(self) -> None:
         """Bring the bits of the writes that wait for them to the members."""

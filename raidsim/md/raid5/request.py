@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from raidsim.disk import READ, DiskRequest
+from raidsim.md.raid5.observation import tell_asked
 from raidsim.md.raid5.stripe_head import (
     STRIPE_HANDLE,
     STRIPE_PREREAD_ACTIVE,
@@ -88,6 +89,8 @@ class StripeRequest:
         else:
             for member, page_offset, bio_offset, length in parts:
                 sh.add_read(member, (bio, page_offset, bio_offset, length))
+        if conf.hook.listeners:
+            tell_asked(conf, sh, bio.number, "write" if self._write else "read", parts)
         sh.state |= STRIPE_HANDLE
         conf.cache.release_stripe(sh)
         return True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.md.raid5.observation import tell_split
 from raidsim.md.raid5.stripe_head import (
     CHECK_IDLE,
     RECONSTRUCT_IDLE,
@@ -39,6 +40,8 @@ def split_stripe(conf: R5Conf, sh: StripeHead) -> None:
         # With Q at hand, P would be computed and not read: its bad unit would not be found.
         uptodate &= ~sh.plan.q_bit
     children = conf.cache.split(sh, sh.plan)
+    if conf.hook.listeners:
+        tell_split(conf, sh, children)
     if sh.state & STRIPE_PREREAD_ACTIVE:
         conf.cache.preread_active_stripes += len(children) - 1
     if sh.state & STRIPE_FULL_WRITE:

@@ -268,6 +268,21 @@ class StripeCache:
         """Units of heads in use (``stripe_cache_active``)."""
         return sum(sh.units for sh in self._heads.values() if sh.lru is not self._inactive)
 
+    def occupancy(self) -> dict[str, int]:
+        """How many units are free or idle, wait on which list, or are being worked on."""
+        names = {
+            id(self._inactive): "idle",
+            id(self._handle): "handle",
+            id(self._hold): "hold",
+            id(self._delayed): "delayed",
+            id(self._bitmap): "bitmap",
+        }
+        units = dict.fromkeys(("free", *names.values(), "busy"), 0)
+        units["free"] = self._free_units.bit_count()
+        for sh in self._heads.values():
+            units["busy" if sh.lru is None else names[id(sh.lru)]] += sh.units
+        return units
+
     # -- the pool -------------------------------------------------------------------------------
 
     def _allocate(self, units: int) -> int:

@@ -108,6 +108,7 @@ class StripeHead:
         bm_seq: the flush of the bitmap that its writes wait for.
         lru: the list of the cache it is on, or None.
         waiters: what to run when a bio that found it in its way may try again.
+        number: the stripe's, for those who watch; 0 when nobody does.
     """
 
     __slots__ = (
@@ -117,6 +118,7 @@ class StripeHead:
         "locked",
         "lru",
         "made_good",
+        "number",
         "overwrite",
         "plan",
         "read",
@@ -157,6 +159,7 @@ class StripeHead:
         self.count = 0
         self.state = 0
         self.bm_seq = 0
+        self.number = 0
         self.uptodate = self.locked = self.overwrite = 0
         self.wantread = self.wantwrite = self.wantcompute = self.wantfill = 0
         self.wantdrain = self.wantfua = 0
