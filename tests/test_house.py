@@ -22,6 +22,7 @@ FLOORS = {
     "async_tx": 3,
     "md": 4,
     "array": 5,
+    "trace": 5,
     "scenario": 6,
     "nbd": 6,
     "bench": 6,

@@ -16,13 +16,17 @@ class BioSubmitted(NamedTuple):
 
 
 class BioEnded(NamedTuple):
-    """A request to the array has ended; ``status`` is 0 or an errno."""
+    """A request to the array has ended; ``status`` is 0 or an errno.
+
+    ``origin`` is the number of what its last part was done by.
+    """
 
     number: int
     operation: str
     sector: int
     sectors: int
     status: int
+    origin: int
 
 
 class SuperblocksBegun(NamedTuple):

@@ -20,7 +20,7 @@ def tell_submitted(hook: Hook, bio: Bio) -> None:
     owners_end_io = bio.end_io
 
     def end_io(bio: Bio) -> None:
-        hook.emit(BioEnded(number, operation, bio.sector, sectors, bio.status))
+        hook.emit(BioEnded(number, operation, bio.sector, sectors, bio.status, hook.origin))
         if owners_end_io is not None:
             owners_end_io(bio)
 

@@ -290,6 +290,7 @@ class DescriptorRing(DmaChan):
         hook = self.device.machine.sim.hook
         publishes_each = self._profile.publishes_each_completion
         cookie = self.completed_cookie
+        origin = hook.origin
         while self._done:
             tx = self._done.popleft()
             cookie = tx.cookie
@@ -298,6 +299,7 @@ class DescriptorRing(DmaChan):
                 self.completed_cookie = cookie
             if hook.listeners:
                 hook.emit(Completed(self.name, cookie, tx.operation))
+                hook.origin = tx.origin
             if tx.callback is not None:
                 dmaengine_invoke_callback(tx)
             if tx.next is not None:
@@ -306,6 +308,7 @@ class DescriptorRing(DmaChan):
                 self._recycle(tx)
             else:
                 self._unacknowledged.append(tx)
+        hook.origin = origin
         self.completed_cookie = cookie
 
     def _recycle(self, tx: RingDescriptor) -> None:

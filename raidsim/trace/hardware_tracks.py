@@ -1,0 +1,168 @@
+"""The tracks of what does the work: disks, channels and the CPU."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING, NamedTuple
+
+from raidsim.disk import events as disk
+from raidsim.dmaengine import events as engine
+from raidsim.trace.canvas import Tracks
+
+if TYPE_CHECKING:
+    from raidsim.trace.canvas import Canvas
+    from raidsim.trace.trace_file import Details, Track
+
+
+class _Asked(NamedTuple):
+    """What was asked for: when, what for, and what it is; where it was done, once it was."""
+
+    time_ns: int
+    origin: int
+    name: str
+    details: Details
+    track: Track | None = None
+
+
+class DiskTracks(Tracks):
+    """When each disk was at work on what, and how much it had to do.
+
+    What models tell of is drawn as long as the drive was at it; without one, an access is drawn
+    from its beginning to its end.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        self._asked: dict[int, _Asked] = {}
+        self._queued: dict[str, int] = {}
+        self.handlers = {
+            disk.DiskSubmitted: self._submitted,
+            disk.DiskServiced: self._serviced,
+            disk.DiskEnded: self._ended,
+            disk.DiskFaultFired: self._fault,
+            disk.PowerFailed: self._power,
+        }
+
+    def forget(self, time_ns: int) -> None:
+        """Forget what was asked for and has not ended."""
+        self._asked.clear()
+        for name in self._queued:
+            self._count(name, -self._queued[name], time_ns)
+
+    def _count(self, name: str, change: int, time_ns: int) -> None:
+        queued = self._queued[name] = self._queued.get(name, 0) + change
+        track = self._canvas.lanes("disks", name).first
+        self._file.counter(track, f"{name} queue", time_ns, queued)
+
+    def _submitted(self, time_ns: int, event: disk.DiskSubmitted) -> None:
+        name = f"{event.operation} {event.sectors * 512}" if event.sectors else event.operation
+        asked = _Asked(time_ns, event.origin, name, event._asdict())
+        self._asked[event.number] = asked
+        self._count(event.disk, 1, time_ns)
+
+    def _serviced(self, time_ns: int, event: disk.DiskServiced) -> None:
+        name = f"{event.operation} {event.sectors * 512}" if event.sectors else event.operation
+        _, track = self._canvas.lanes("disks", event.disk).take(event.started_ns, time_ns)
+        self._file.slice(track, name, event.started_ns, time_ns, event._asdict())
+        for number in event.numbers:
+            asked = self._asked.get(number)
+            if asked is not None:
+                self._canvas.arrow_from(asked.origin, asked.time_ns, track, event.started_ns)
+                self._asked[number] = asked._replace(track=track)
+
+    def _ended(self, time_ns: int, event: disk.DiskEnded) -> None:
+        asked = self._asked.pop(event.number, None)
+        if asked is None:
+            return
+        track = asked.track
+        if track is None:
+            _, track = self._canvas.lanes("disks", event.disk).take(asked.time_ns, time_ns)
+            self._file.slice(track, asked.name, asked.time_ns, time_ns, asked.details)
+            self._canvas.arrow_from(asked.origin, asked.time_ns, track, asked.time_ns)
+        if event.status:
+            name = errno.errorcode.get(event.status, str(event.status))
+            self._file.instant(track, name, time_ns, event._asdict())
+        self._canvas.arrow_to(track, time_ns, asked.origin, time_ns)
+        self._count(event.disk, -1, time_ns)
+
+    def _fault(self, time_ns: int, event: disk.DiskFaultFired) -> None:
+        track = self._canvas.lanes("disks", event.disk).first
+        self._file.instant(track, f"fault: {event.kind}", time_ns, event._asdict())
+
+    def _power(self, time_ns: int, event: disk.PowerFailed) -> None:
+        for name in event.disks:
+            track = self._canvas.lanes("disks", name).first
+            self._file.instant(track, "power cut", time_ns, event._asdict())
+
+
+class ChannelTracks(Tracks):
+    """When each channel's hardware was at work on which descriptor.
+
+    What a real engine does outside of the simulation is drawn from submission to completion.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        self._asked: dict[tuple[str, int], _Asked] = {}
+        self.handlers = {
+            engine.Submitted: self._submitted,
+            engine.Serviced: self._serviced,
+            engine.Completed: self._completed,
+            engine.ChannelSwitch: self._switch,
+            engine.EngineFaultFired: self._fault,
+        }
+
+    def forget(self, time_ns: int) -> None:  # noqa: ARG002  a part's form
+        """Forget what was submitted and has not completed."""
+        self._asked.clear()
+
+    def _submitted(self, time_ns: int, event: engine.Submitted) -> None:
+        name = f"{event.operation} {event.length}"
+        asked = _Asked(time_ns, event.origin, name, event._asdict())
+        self._asked[event.channel, event.cookie] = asked
+
+    def _serviced(self, time_ns: int, event: engine.Serviced) -> None:
+        self._draw(event.channel, event.cookie, event.started_ns, time_ns)
+
+    def _completed(self, time_ns: int, event: engine.Completed) -> None:
+        key = event.channel, event.cookie
+        asked = self._asked.get(key)
+        if asked is None:
+            return
+        if asked.track is None:
+            self._draw(event.channel, event.cookie, asked.time_ns, time_ns)
+        track = self._asked.pop(key).track
+        assert track is not None
+        self._canvas.arrow_to(track, time_ns, asked.origin, time_ns)
+
+    def _draw(self, channel: str, cookie: int, start_ns: int, end_ns: int) -> None:
+        asked = self._asked.get((channel, cookie))
+        if asked is None:
+            return
+        _, track = self._canvas.lanes("channels", channel).take(start_ns, end_ns)
+        self._file.slice(track, asked.name, start_ns, end_ns, asked.details)
+        self._canvas.arrow_from(asked.origin, asked.time_ns, track, start_ns)
+        self._asked[channel, cookie] = asked._replace(track=track)
+
+    def _switch(self, time_ns: int, event: engine.ChannelSwitch) -> None:
+        track = self._canvas.lanes("channels", event.parent).first
+        self._file.instant(track, f"switch to {event.child}", time_ns, event._asdict())
+
+    def _fault(self, time_ns: int, event: engine.EngineFaultFired) -> None:
+        track = self._canvas.lanes("channels", event.channel).first
+        self._file.instant(track, f"fault: {event.kind}", time_ns, event._asdict())
+
+
+class CpuTracks(Tracks):
+    """What the synchronous path carries out, where that takes no time."""
+
+    def __init__(self, canvas: Canvas) -> None:
+        super().__init__(canvas)
+        self._cpu = canvas.lanes("CPU", "CPU")
+        self.handlers = {engine.Software: self._software}
+
+    def _software(self, time_ns: int, event: engine.Software) -> None:
+        track = self._cpu.first
+        name = f"{event.operation} {event.length}"
+        self._file.slice(track, name, time_ns, time_ns, event._asdict())
+        self._canvas.arrow_from(event.origin, time_ns, track, time_ns)
