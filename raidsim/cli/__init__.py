@@ -40,6 +40,7 @@ COMMANDS = {
     "repair": "Make parity right.",
     "get": "Show attributes, as in sysfs.",
     "set": "Write an attribute, as in sysfs.",
+    "serve": "Serve arrays over NBD.",
     "engines": "List offload engines, or show one.",
     "dmatest": "Test engines' channels with random transfers.",
     "bench": "Run workloads on an array and show how fast it is.",

@@ -168,6 +168,18 @@ class ImageDisk:
         except OSError as error:
             raise ImageError(f"{self.path}: cannot be read: {error.strerror}") from error
 
+    def extent(self, sector: int) -> tuple[bool, int]:
+        """Whether the file has data at ``sector``, and up to which sector that is so."""
+        position = sector << 9
+        try:
+            data = os.lseek(self._fd, position, os.SEEK_DATA)
+            if data >> 9 > sector:
+                return False, data >> 9
+            return True, -(-os.lseek(self._fd, position, os.SEEK_HOLE) // 512)
+        except OSError as error:
+            # No data from there to the end; or a file system that does not know.
+            return error.errno != errno.ENXIO, self.sectors
+
     def close(self) -> None:
         """Close the file, which lets go of its lock."""
         if self._fd >= 0:

@@ -170,11 +170,31 @@ class Simulator:
             if not self._step():
                 raise DeadlockError(f"nothing left to run, still waiting for {waiting_for}")
 
-    def run_until_ns(self, time_ns: int) -> None:
-        """Run all that is due until ``time_ns``, and set the clock to it."""
-        while self.busy or (self._future and self._future[0][0] <= time_ns):
+    def run_until_ns(self, time_ns: int, enough: Callable[[], object] | None = None) -> bool:
+        """Run all that is due until ``time_ns``, and set the clock to it.
+
+        Where devices take no time it is the work that does, so the clock is set first.
+
+        Args:
+            time_ns: The virtual time to get to.
+            enough: Asked after each piece of work; once it is true the rest is left for later.
+
+        Returns:
+            Whether nothing is left that is due.
+        """
+        if not self.timed:
+            while self._future and self._future[0][0] <= time_ns:
+                self._advance()
+            self.now_ns = max(self.now_ns, time_ns)
+        while self._is_due(time_ns):
             self._step()
+            if enough is not None and enough():
+                return not self._is_due(time_ns)
         self.now_ns = max(self.now_ns, time_ns)
+        return True
+
+    def _is_due(self, time_ns: int) -> bool:
+        return self.busy or bool(self._future and self._future[0][0] <= time_ns)
 
     @property
     def busy(self) -> bool:

@@ -1,0 +1,107 @@
+"""``raidsim serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import click
+
+from raidsim.array import Array
+from raidsim.array.directory import ArrayDirectory
+from raidsim.errors import UsageError
+from raidsim.nbd import NbdServer
+from raidsim.nbd.hardware import ServedHardware
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Sequence
+
+_SOCKET = "nbd.sock"
+_DEFAULT_HOST = "127.0.0.1"
+_DEFAULT_PORT = 10809
+
+
+@click.command("serve")
+@click.argument("arrays", metavar="ARRAY...", nargs=-1, required=True)
+@click.option("--unix", type=click.Path(path_type=Path), help="Listen on this Unix socket.")
+@click.option("--host", help=f"Listen on TCP, on this address.  [default: {_DEFAULT_HOST}]")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help=f"Listen on TCP, on this port; 0 for any.  [default: {_DEFAULT_PORT}]",
+)
+@click.option(
+    "--tls-certs",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Talk TLS only, to clients with a certificate.",
+)
+@click.option("--insecure", is_flag=True, help="Let anybody in who can reach the address.")
+@click.option("--realtime", is_flag=True, help="Be as slow as the models of disks and engines.")
+@click.option("--disk-model", metavar="PROFILE", help="The drive that every member is.")
+def command(
+    arrays: tuple[str, ...],
+    unix: Path | None,
+    host: str | None,
+    port: int | None,
+    tls_certs: Path | None,
+    insecure: bool,
+    realtime: bool,
+    disk_model: str | None,
+) -> None:
+    """Serve arrays over NBD, until SIGTERM or Ctrl-C.
+
+    Each ARRAY is an export with the name of its directory; the first is the default. Without an
+    address the server listens on nbd.sock in the first directory, which only its owner may use.
+    """
+    if unix is not None and (host is not None or port is not None):
+        raise UsageError("--unix and --host or --port: choose one way to listen")
+    if realtime and disk_model is None:
+        raise UsageError("--realtime: say how slow the disks are, with --disk-model")
+    if disk_model is not None and not realtime:
+        raise UsageError("--disk-model: takes no time without --realtime")
+    tls = None
+    if tls_certs is not None:
+        from raidsim.nbd.tls import server_context  # noqa: PLC0415  ssl takes time to load
+
+        tls = server_context(tls_certs)
+    with ExitStack() as stack:
+        opened = []
+        for path in arrays:
+            hardware = ServedHardware(
+                ArrayDirectory.load(path), realtime=realtime, disk_model=disk_model
+            )
+            opened.append(stack.enter_context(Array.open(path, hardware=hardware)))
+        tcp = host is not None or port is not None
+        address = (host or _DEFAULT_HOST, _DEFAULT_PORT if port is None else port) if tcp else None
+        socket = (unix or Path(arrays[0]) / _SOCKET).absolute()
+        asyncio.run(_serve(opened, socket if address is None else address, tls, insecure=insecure))
+
+
+async def _serve(
+    arrays: Sequence[Array],
+    address: Path | tuple[str, int],
+    tls: ssl.SSLContext | None,
+    *,
+    insecure: bool,
+) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    scheme = "nbd" if tls is None else "nbds"
+    async with NbdServer(arrays, tls=tls) as server:
+        if isinstance(address, Path):
+            await server.listen_unix(address)
+            where = f"{scheme}+unix:///{{}}?socket={quote(str(address))}"
+        else:
+            ports = await server.listen_tcp(*address, insecure=insecure)
+            where = f"{scheme}://{address[0]}:{ports[0]}/{{}}"
+        for array, name in zip(arrays, server.exports, strict=True):
+            click.echo(f"{array.directory.path}: serving {where.format(quote(name))}")
+        await server.serve_until(stopped)

@@ -1,0 +1,229 @@
+"""One client's connection: bytes in and out, first for the handshake, then for its requests."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from raidsim.nbd.handshake import UPGRADE, Handshake
+from raidsim.nbd.protocol import ProtocolError
+from raidsim.nbd.transmission import Transmission
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable, Mapping
+
+    from raidsim.nbd.export import Export
+
+# Room for the headers that a client has sent ahead, and for the small payloads between them.
+_BUFFER_BYTES = 1 << 18
+# Replies larger than this are sent as they are; smaller ones are put together first.
+_LARGE_BYTES = 1 << 16
+# A client that has so much to read and does not is not listened to.
+_UNREAD_BYTES = 1 << 20
+
+
+class Connection(asyncio.BufferedProtocol):
+    """A client, from connecting until it is gone.
+
+    Args:
+        exports: by name, the default one first.
+        tls: how connections are encrypted, None for not at all.
+        handshake_seconds: how long it may take until the client has chosen an export.
+        gone: called with this when it is over.
+
+    Attributes:
+        transmission: what goes on after the handshake.
+    """
+
+    def __init__(
+        self,
+        exports: Mapping[str, Export],
+        tls: ssl.SSLContext | None,
+        handshake_seconds: float,
+        gone: Callable[[Connection], object],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tls = tls
+        self._handshake_seconds = handshake_seconds
+        self._gone = gone
+        self._view = memoryview(bytearray(_BUFFER_BYTES))
+        self._filled = 0
+        self._handshake = Handshake(exports, self._send, tls=tls is not None).run()
+        self._wanted = 0
+        self._upgrade: asyncio.Task[None] | None = None
+        self._client_is_slow = False
+        self._reading_is_paused = False
+        self._closing = False
+        self.transmission: Transmission | None = None
+
+    # -- asyncio calls these --------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin with the handshake."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_UNREAD_BYTES)
+        self._timeout = self._loop.call_later(self._handshake_seconds, self.abort)
+        self._wanted = next(self._handshake)
+
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  asyncio's signature
+        """Where to put what comes next: a large payload straight where it belongs."""
+        if not self._filled and self.transmission is not None:
+            payload = self.transmission.payload
+            if payload is not None:
+                return payload
+        return self._view[self._filled :]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many bytes have come."""
+        transmission = self.transmission
+        if not self._filled and transmission is not None and transmission.payload is not None:
+            transmission.received_payload(nbytes)
+            return
+        self._filled += nbytes
+        self._consume()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio's signature
+        """It is over."""
+        self._closing = True
+        self._timeout.cancel()
+        if self._upgrade is not None:
+            self._upgrade.cancel()
+        self._gone(self)
+
+    def pause_writing(self) -> None:
+        """The client does not read what it asked for."""
+        self._client_is_slow = True
+
+    def resume_writing(self) -> None:
+        """It does."""
+        self._client_is_slow = False
+        self._consume()
+
+    # -- what comes -----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let the client go, once it has got what is on its way to it."""
+        self._closing = True
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Let the client go now."""
+        self._closing = True
+        self._transport.abort()
+
+    def _consume(self) -> None:
+        """Go on with what has come, and listen for more unless too much is under way."""
+        if self._closing:
+            return
+        consumed = 0
+        try:
+            if self.transmission is None:
+                consumed = self._negotiate()
+            if self.transmission is not None and not self._client_is_slow:
+                consumed += self.transmission.take(self._view[consumed : self._filled])
+        except ProtocolError:
+            self.abort()
+            return
+        left = self._filled - consumed
+        if left and consumed:
+            self._view[:left] = self._view[consumed : self._filled]
+        self._filled = left
+        if self.transmission is not None:
+            self._send_replies()
+        self._listen_or_not()
+
+    def _negotiate(self) -> int:
+        """Give the handshake what it wants; return how many bytes that took."""
+        consumed = 0
+        while (
+            self.transmission is None
+            and not self._client_is_slow
+            and 0 <= self._wanted <= self._filled - consumed
+        ):
+            data = bytes(self._view[consumed : consumed + self._wanted])
+            consumed += self._wanted
+            self._step(data)
+        if self._wanted == UPGRADE and self._upgrade is None:
+            if consumed < self._filled:
+                raise ProtocolError("something was sent behind NBD_OPT_STARTTLS, in the clear")
+            self._transport.pause_reading()
+            self._upgrade = self._loop.create_task(self._start_tls())
+        return consumed
+
+    def _step(self, data: bytes) -> None:
+        try:
+            self._wanted = self._handshake.send(data)
+        except StopIteration as end:
+            self._timeout.cancel()
+            if end.value is None:
+                self.close()
+                raise ProtocolError("the client goes away") from None
+            self.transmission = Transmission(end.value, self._deliver)
+
+    async def _start_tls(self) -> None:
+        assert self._tls is not None
+        try:
+            transport = await self._loop.start_tls(
+                self._transport,
+                self,
+                self._tls,
+                server_side=True,
+                ssl_handshake_timeout=self._handshake_seconds,
+            )
+        except OSError:
+            self.abort()
+            self.connection_lost(None)  # asyncio tells the layer below only
+            return
+        assert transport is not None
+        self._transport = transport
+        transport.set_write_buffer_limits(high=_UNREAD_BYTES)
+        self._step(b"")
+        self._consume()
+
+    def _listen_or_not(self) -> None:
+        if self._transport.is_closing() or self._wanted == UPGRADE:
+            return
+        transmission = self.transmission
+        if transmission is not None and transmission.disconnected:
+            if not transmission.in_flight:
+                self.close()
+            return
+        pause = self._client_is_slow or (transmission is not None and transmission.full)
+        if pause != self._reading_is_paused:
+            self._reading_is_paused = pause
+            if pause:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
+
+    # -- what goes ------------------------------------------------------------------------------
+
+    def _send(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    def _deliver(self) -> None:
+        """Requests have ended: answer them, and go on where too much was under way."""
+        self._send_replies()
+        transmission = self.transmission
+        assert transmission is not None
+        if self._reading_is_paused or transmission.disconnected:
+            self._consume()
+
+    def _send_replies(self) -> None:
+        assert self.transmission is not None
+        replies = self.transmission.take_replies()
+        if self._transport.is_closing():
+            return
+        small: list[bytes | memoryview] = []
+        for reply in replies:
+            if len(reply) < _LARGE_BYTES:
+                small.append(reply)
+                continue
+            if small:
+                self._transport.write(b"".join(small))
+                small = []
+            self._transport.write(reply)
+        if small:
+            self._transport.write(b"".join(small))

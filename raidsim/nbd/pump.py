@@ -1,0 +1,115 @@
+"""How an event loop and a simulation take turns in one thread.
+
+The simulation works off what there is to do, and then the loop waits for clients or for the next
+timer of the simulation, whose clock follows the one on the wall. While a rebuild or a check goes on
+there is always something to do: it is done in slices, between which clients are heard.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raidsim.sim import Simulator
+
+# How long the simulation may run on while clients wait to be heard: about as long as a stripe head
+# or two take. Background work has as much again for itself, once clients' requests have ended.
+_SLICE_NS = 500_000
+
+
+class Pump:
+    """Runs a simulation beside the running event loop.
+
+    Args:
+        sim: the simulation; timed, its devices take their time on the wall's clock.
+        begin: called to begin what waits to be begun, at the simulation's present.
+        waiting_for: how many requests clients wait for.
+        deliver: called to pass on what has come of them.
+        failed: called with the exception that ended the simulation.
+    """
+
+    def __init__(
+        self,
+        sim: Simulator,
+        begin: Callable[[], object],
+        waiting_for: Callable[[], int],
+        deliver: Callable[[], object],
+        failed: Callable[[Exception], object],
+    ) -> None:
+        self._sim = sim
+        self._begin = begin
+        self._waiting_for = waiting_for
+        self._deliver = deliver
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._next: asyncio.Handle | None = None
+        self._next_is_now = False
+        self._stopped = False
+        self._origin_ns = time.monotonic_ns() - sim.now_ns
+        self._slice_end_ns = 0
+
+    def wake(self) -> None:
+        """There is something to do: take a turn once the loop has heard all who are ready."""
+        if not self._next_is_now and not self._stopped:
+            self._disarm()
+            self._next = self._loop.call_soon(self._turn)
+            self._next_is_now = True
+
+    def finish(self) -> None:
+        """Run until no client waits any more, whatever the clock says; what can't end is left."""
+        self._stopped = True
+        self._disarm()
+        self._begin()
+        while self._waiting_for() and (self._sim.busy or self._sim.next_ns is not None):
+            self._sim.run_until_ns(self._sim.next_ns or 0, self._clients_are_served)
+        self._deliver()
+
+    def _turn(self) -> None:
+        self._disarm()
+        try:
+            done = self._run()
+        except Exception as error:  # noqa: BLE001  the server has to end, whatever it was
+            self._stopped = True
+            self._failed(error)
+            return
+        if not done:
+            self.wake()
+        elif self._next is None and self._sim.next_ns is not None:
+            delay_ns = self._sim.next_ns - self._now_ns()
+            self._next = self._loop.call_later(max(delay_ns, 0) / 1e9, self._turn)
+
+    def _disarm(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+        self._next = None
+        self._next_is_now = False
+
+    def _run(self) -> bool:
+        """Take a turn; tell whether all was done that was due."""
+        sim = self._sim
+        if sim.timed:
+            # What is begun now must not come before what was due until now.
+            self._run_slice(self._slice_is_over)
+        self._begin()
+        done = self._run_slice(self._clients_are_served)
+        return done or self._run_slice(self._slice_is_over)
+
+    def _run_slice(self, enough: Callable[[], bool]) -> bool:
+        now_ns = self._now_ns()
+        self._slice_end_ns = now_ns + _SLICE_NS
+        done = self._sim.run_until_ns(now_ns, enough)
+        self._deliver()
+        return done
+
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() - self._origin_ns
+
+    def _slice_is_over(self) -> bool:
+        return self._now_ns() >= self._slice_end_ns
+
+    def _clients_are_served(self) -> bool:
+        return not self._waiting_for() or self._slice_is_over()
