@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raidsim.cpu import Cpu, load_cpu_profile
 from raidsim.dmaengine import DmaRegistry, dmaengine_get, dmaengine_put
 from raidsim.dmaengine.counts import AsyncTxStats
 from raidsim.dmaengine.drivers import register_engine
@@ -24,6 +25,7 @@ from raidsim.sim import ExploringSimulator, Simulator
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from raidsim.cpu import CpuProfile
     from raidsim.dmaengine.channel import Buffer
     from raidsim.dmaengine.drivers import EngineProfile
 
@@ -43,8 +45,11 @@ class Machine:
             leaves it to the environment's ``RAIDSIM_SANITIZE``.
         explore: Whether what has no order is done in one that the seed draws.
         cpus: How many CPUs it has; they share its channels and take turns at running.
+        cpu: How fast the CPU is that md's thread has: the name of a profile, or a profile. None
+            for one whose work takes no time, as none does on an untimed machine.
 
     Attributes:
+        cpu: Charges the CPU's work to the clock; None where it takes no time.
         sim: Clock, queues, contexts, random streams and the observation hook.
         dmaengine: Its DMA devices and channels.
         raid6: The arithmetic kernel, used by software and emulated engines alike.
@@ -52,10 +57,10 @@ class Machine:
         sanitizer: Checks and reports, if it was asked for.
 
     Raises:
-        UsageError: There is not even one CPU.
+        UsageError: There is not even one CPU, or a profile is not there or makes no sense.
     """
 
-    __slots__ = ("_scratch", "async_tx_stats", "dmaengine", "raid6", "sanitizer", "sim")
+    __slots__ = ("_scratch", "async_tx_stats", "cpu", "dmaengine", "raid6", "sanitizer", "sim")
 
     def __init__(
         self,
@@ -68,10 +73,14 @@ class Machine:
         sanitize: bool | None = None,
         explore: bool = False,
         cpus: int = 1,
+        cpu: str | CpuProfile | None = None,
     ) -> None:
         if cpus < 1:
             raise UsageError(f"a machine needs at least 1 CPU, not {cpus}")
         self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed, timers=timers)
+        if isinstance(cpu, str):
+            cpu = load_cpu_profile(cpu)
+        self.cpu = Cpu(self.sim, cpu) if timed and cpu is not None else None
         if sanitize is None:
             sanitize = os.environ.get("RAIDSIM_SANITIZE", "") not in {"", "0"}
         self.sanitizer = DmaSanitizer(self.sim) if sanitize else None

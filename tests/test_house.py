@@ -18,6 +18,7 @@ FLOORS = {
     "raid6": 1,
     "dmaengine": 2,
     "disk": 2,
+    "cpu": 2,
     "machine": 2,
     "async_tx": 3,
     "md": 4,

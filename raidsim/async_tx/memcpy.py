@@ -54,6 +54,9 @@ def async_memcpy(
                 submit.machine.async_tx_stats.offloaded.add("memcpy", length)
                 return tx
     begin_software("memcpy", length, submit)
+    cpu = submit.machine.cpu
+    if cpu is not None:
+        cpu.compute("memcpy", 1, length)
     sanitizer = submit.machine.sanitizer
     if sanitizer is not None:
         reads, writes = [(src, src_offset, length)], [(dest, dest_offset, length)]

@@ -49,6 +49,9 @@ def async_memset(
                 submit.machine.async_tx_stats.offloaded.add("memset", length)
                 return tx
     begin_software("memset", length, submit)
+    cpu = submit.machine.cpu
+    if cpu is not None:
+        cpu.compute("memset", 1, length)
     sanitizer = submit.machine.sanitizer
     if sanitizer is not None:
         sanitizer.cpu("memset in software", (), [(dest, offset, length)])

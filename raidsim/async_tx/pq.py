@@ -90,6 +90,10 @@ def async_gen_syndrome(
             submit.machine.async_tx_stats.offloaded.add("pq", length)
             return tx
     begin_software("pq", length, submit)
+    cpu = submit.machine.cpu
+    if cpu is not None:
+        updates = submit.flags & ASYNC_TX_PQ_XOR_DST
+        cpu.compute("xor_syndrome" if updates else "pq", _count(blocks[: disks - 2]), length)
     sanitizer = submit.machine.sanitizer
     if sanitizer is not None:
         reads = present_extents(blocks[: disks - 2], offset, length)
@@ -176,6 +180,9 @@ def async_syndrome_val(
     if spare is None:
         raise OperationError("async_syndrome_val: no engine validates this, so it needs a spare")
     begin_software("pq_val", length, submit)
+    cpu = submit.machine.cpu
+    if cpu is not None:
+        cpu.compute("pq_val", _count(blocks[: disks - 2]), length)
     sanitizer = submit.machine.sanitizer
     if sanitizer is not None:
         reads = present_extents(blocks[:disks], offset, length)
@@ -202,6 +209,10 @@ def _sources(blocks: Sequence[Buffer | None], disks: int) -> tuple[list[Buffer],
             sources.append(block)
             coefficients.append(gfexp[index])
     return sources, coefficients
+
+
+def _count(blocks: Sequence[Buffer | None]) -> int:
+    return sum(block is not None for block in blocks)
 
 
 def _disabled(p: Buffer | None, q: Buffer | None) -> int:

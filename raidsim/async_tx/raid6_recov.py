@@ -77,6 +77,9 @@ def async_raid6_2data_recov(
         raise OperationError("async_raid6_2data_recov needs both P and Q")
     if not _offloads(length, submit):
         begin_software("2data", length, submit)
+        cpu = submit.machine.cpu
+        if cpu is not None:
+            cpu.compute("2data", len(_survivors(blocks, disks, faila, failb)), length)
         _check_software("2data", blocks[:disks], (data_a, data_b), length, submit)
         submit.machine.raid6.recover_2data(blocks[:disks], faila, failb, length)
         async_tx_sync_epilog(submit)
@@ -134,6 +137,9 @@ def async_raid6_datap_recov(
     survivors = _survivors(blocks, disks, faila, faila)
     if not survivors or not _offloads(length, submit):
         begin_software("datap", length, submit)
+        cpu = submit.machine.cpu
+        if cpu is not None:
+            cpu.compute("datap", len(survivors), length)
         _check_software("datap", blocks[:disks], (data_a, p), length, submit)
         submit.machine.raid6.recover_datap(blocks[:disks], faila, length)
         async_tx_sync_epilog(submit)
@@ -258,6 +264,9 @@ def _sum_product(
             async_tx_submit(chan, tx, submit)
             return tx
     async_tx_quiesce(submit)
+    cpu = submit.machine.cpu
+    if cpu is not None:
+        cpu.compute("sum_product", len(sources), length)
     _check_software("sum_product", sources, (dest,), length, submit)
     submit.machine.raid6.sum_product(dest, sources, coefficients, length)
     return None

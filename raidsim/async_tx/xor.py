@@ -79,6 +79,9 @@ def async_xor(
             submit.machine.async_tx_stats.offloaded.add("xor", length)
             return tx
     begin_software("xor", length, submit)
+    cpu = submit.machine.cpu
+    if cpu is not None:
+        cpu.compute("xor", len(sources), length)
     sanitizer = submit.machine.sanitizer
     if sanitizer is not None:
         reads = [(source, offset, length) for source in sources]
@@ -137,6 +140,8 @@ def async_xor_val(
             return _do_async_xor_val(chan, src_list[:src_cnt], offset, length, result, submit)
     begin_software("xor_val", length, submit)
     machine = submit.machine
+    if machine.cpu is not None:
+        machine.cpu.compute("xor_val", src_cnt, length)
     if machine.sanitizer is not None:
         reads = [(source, offset, length) for source in src_list[:src_cnt]]
         machine.sanitizer.cpu("xor_val in software", reads, ())

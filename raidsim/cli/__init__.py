@@ -43,6 +43,7 @@ COMMANDS = {
     "serve": "Serve arrays over NBD.",
     "engines": "List offload engines, or show one.",
     "dmatest": "Test engines' channels with random transfers.",
+    "calibrate": "Measure how fast this machine computes.",
     "bench": "Run workloads on an array and show how fast it is.",
     "raid6test": "Recover every pair of blocks, and compare.",
 }

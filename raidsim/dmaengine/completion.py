@@ -38,19 +38,15 @@ def dma_wait_for_async_tx(tx: DmaAsyncTxDescriptor | None) -> int:
     if tx is None:
         return DMA_COMPLETE
     machine = tx.chan.device.machine
-    sim = machine.sim
     _refuse_wait(tx.chan)
     if machine.sanitizer is not None:
         machine.sanitizer.touched(tx, "waited for")
-    deadline_ns = sim.now_ns + WAIT_LIMIT_NS
-    while tx.cookie == -EBUSY:
-        ancestor = tx.parent
-        while ancestor is not None:
-            ancestor.chan.issue_pending()
-            ancestor = ancestor.parent
-        if not sim.spin() or sim.now_ns > deadline_ns:
-            return DMA_ERROR
-    status = dma_sync_wait(tx.chan, tx.cookie) if tx.cookie else DMA_COMPLETE
+    cpu = machine.cpu
+    if cpu is not None:
+        with cpu.spinning():
+            status = _wait(tx)
+    else:
+        status = _wait(tx)
     if status == DMA_COMPLETE and machine.sanitizer is not None:
         machine.sanitizer.waited(tx)
     return status
@@ -123,6 +119,20 @@ def dmaengine_invoke_callback(tx: DmaAsyncTxDescriptor) -> None:
         callback(tx.callback_param)
     finally:
         sim.in_callback = False
+
+
+def _wait(tx: DmaAsyncTxDescriptor) -> int:
+    """Spin until ``tx`` is submitted, and then until it is complete."""
+    sim = tx.chan.device.machine.sim
+    deadline_ns = sim.now_ns + WAIT_LIMIT_NS
+    while tx.cookie == -EBUSY:
+        ancestor = tx.parent
+        while ancestor is not None:
+            ancestor.chan.issue_pending()
+            ancestor = ancestor.parent
+        if not sim.spin() or sim.now_ns > deadline_ns:
+            return DMA_ERROR
+    return dma_sync_wait(tx.chan, tx.cookie) if tx.cookie else DMA_COMPLETE
 
 
 def _refuse_wait(chan: DmaChan) -> None:

@@ -51,6 +51,7 @@ class Simulator:
         timers: Whether timers are kept, as they are when timed.
         now_ns: The virtual clock.
         cpu: Number of the CPU that everything runs on, whatever asked for it.
+        cpu_free_ns: When the CPU will have done what it was occupied with.
         context: ``PROCESS``, ``TASKLET`` or ``IRQ``: where the running code runs.
         in_callback: Whether the running code is a completion callback.
         fault_state: What the last trigger with a new state left behind; others wait for it.
@@ -67,8 +68,10 @@ class Simulator:
         "_sequence",
         "_streams",
         "_tasklets",
+        "_working",
         "context",
         "cpu",
+        "cpu_free_ns",
         "fault_state",
         "hook",
         "in_callback",
@@ -82,6 +85,7 @@ class Simulator:
         self.timers = timed or timers
         self.now_ns = 0
         self.cpu = 0
+        self.cpu_free_ns = 0
         self.context = PROCESS
         self.in_callback = False
         self.fault_state = ""
@@ -95,6 +99,7 @@ class Simulator:
         self._sequence = 0
         self._arrivals: SimpleQueue[Work] = SimpleQueue()
         self._outside = 0
+        self._working = False
 
     def random(self, name: str) -> random.Random:
         """Return the random stream called ``name``: its numbers depend on it and the seed alone."""
@@ -148,6 +153,31 @@ class Simulator:
             handler(*arguments)
         finally:
             self.context = interrupted
+
+    def occupy_cpu(self, duration_ns: int) -> None:
+        """Let the CPU be busy for so long.
+
+        In process context this returns when it has done so, and all that devices, interrupts and
+        tasklets do meanwhile is done. What interrupts and tasklets themselves take of the CPU is
+        added to what process context is at, or does next.
+        """
+        self.cpu_free_ns = max(self.cpu_free_ns, self.now_ns) + duration_ns
+        if self.context != PROCESS or self._working:
+            return
+        self._working = True
+        try:
+            while True:
+                if self._step_below_process():
+                    continue
+                if self._outside:
+                    self._arrive()
+                elif self._future and self._future[0][0] <= self.cpu_free_ns:
+                    self._advance()
+                else:
+                    break
+            self.now_ns = self.cpu_free_ns
+        finally:
+            self._working = False
 
     def run(self) -> None:
         """Run until nothing is left to do."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from raidsim.cpu import cpu_profile_names, load_cpu_profile
 from raidsim.disk.models import disk_profile_names, load_disk_profile
 from raidsim.testing import DISK_POINTS, DiskConformanceError
 
@@ -38,7 +39,7 @@ def test_without_fua_it_is_refused_as_the_guide_shows():
     assert shown[1].split() == str(caught.value).split()
 
 
-@pytest.mark.parametrize("name", ["disks.md", "faults.md"])
+@pytest.mark.parametrize("name", ["cpus.md", "disks.md", "faults.md"])
 def test_the_reference_pages_examples_run(name):
     run(module_of((DOCS / "reference" / name).read_text()), name)
 
@@ -47,3 +48,9 @@ def test_the_reference_lists_every_drive():
     page = (DOCS / "reference" / "disks.md").read_text()
     for name in disk_profile_names():
         assert f"| `{name}` | {load_disk_profile(name).description} |" in page
+
+
+def test_the_reference_lists_every_cpu():
+    page = (DOCS / "reference" / "cpus.md").read_text()
+    for name in cpu_profile_names():
+        assert f"| `{name}` | {load_cpu_profile(name).description} |" in page

@@ -177,6 +177,9 @@ class DescriptorRing(DmaChan):
 
     def submit(self, tx: RingDescriptor) -> int:
         """Queue ``tx`` behind the others; the threshold issues them."""
+        cpu = self.device.machine.cpu
+        if cpu is not None:
+            cpu.submit_descriptor()
         cookie = self.cookie_assign(tx)
         self.counts.add(tx.operation, tx.length)
         hook = self.device.machine.sim.hook
@@ -287,7 +290,10 @@ class DescriptorRing(DmaChan):
         The channel's own cookie follows before each callback or at the end, as the driver has it.
         """
         self._tasklet_scheduled = False
-        hook = self.device.machine.sim.hook
+        machine = self.device.machine
+        if machine.cpu is not None:
+            machine.cpu.clean_up()
+        hook = machine.sim.hook
         publishes_each = self._profile.publishes_each_completion
         cookie = self.completed_cookie
         origin = hook.origin

@@ -33,6 +33,9 @@ def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
     pending = writes | sh.wantread
     sh.wantwrite = sh.wantread = 0
     skipped = _not_worth_trying(conf, sh) & writes if writes & conf.bad_blocks_mask else 0
+    cpu = conf.machine.cpu
+    if cpu is not None:
+        cpu.submit_requests(pending.bit_count())
     requests = sh.slab.requests
     disks = conf.disks
     while pending:

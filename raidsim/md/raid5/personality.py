@@ -38,7 +38,7 @@ class Raid5:
         stripe_cache_size: units of 4 KiB per member in the stripe cache.
     """
 
-    __slots__ = ("_awake", "_machine", "conf")
+    __slots__ = ("_awake", "_handled", "_machine", "conf")
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class Raid5:
     ) -> None:
         self._machine = machine
         self._awake = False
+        self._handled = 0
         self.conf = R5Conf(
             mddev, machine, geometry, stripe_cache_size, self._end_request, self.wake
         )
@@ -123,22 +124,27 @@ class Raid5:
         cache = conf.cache
         if cache.begin_bitmap_flush():
             self._flush_bitmap()
-        handled = 0
+        cpu = self._machine.cpu
         sh = None
         while not conf.mddev.sb_change_pending:
             # What is ready again at once is taken on while the CPU's cache still holds it.
             if sh is None or not cache.take_if_ready(sh):
+                if cpu is not None and sh is not None:
+                    self.wake()  # time has passed: programs on other CPUs get their turn
+                    return
                 cache.activate_delayed()
                 sh = cache.get_priority_stripe()
                 if sh is None:
                     break
-                handled += 1
+                self._handled += 1
+            if cpu is not None:
+                cpu.handle_stripe(sh.units)
             if conf.hook.listeners:
                 self._handle_observed(sh)
             else:
                 handle_stripe(conf, sh)
             cache.release_stripe(sh)
-            if handled % MAX_STRIPE_BATCH == 0:
+            if self._handled % MAX_STRIPE_BATCH == 0:
                 async_tx_issue_pending_all(self._machine)
         async_tx_issue_pending_all(self._machine)
         if conf.mddev.sb_change_pending:
