@@ -131,7 +131,6 @@ def run_sync(
     if paused:
         thread.stop()  # nothing runs once this returns
     settle(mddev)
-    mddev.mismatch_log = None
     return SyncReport(
         action,
         mddev.resync_mismatches,

@@ -114,11 +114,15 @@ class SyncCheckpoint(NamedTuple):
 
 
 class SyncEnded(NamedTuple):
-    """It has ended there, ``interrupted`` if not because there was no more to do."""
+    """It has ended there, ``interrupted`` if not because there was no more to do.
+
+    ``synced_sectors`` is what it has dealt with of each member: no bitmap let it skip that.
+    """
 
     action: str
     sector: int
     interrupted: bool
+    synced_sectors: int
 
 
 class ReadErrorCorrected(NamedTuple):

@@ -221,10 +221,9 @@ class Mddev:
         rdev.in_sync = False
         self.personality.conf.refresh_members()
         _log.warning("raid: disk failure on %s, disabling device", rdev.name)
-        if self._hook.listeners:
-            self._hook.emit(MemberFailed(rdev.name, rdev.raid_disk))
-            if self.broken:
-                self._hook.emit(ArrayFailed())
+        self._hook.tell(MemberFailed(rdev.name, rdev.raid_disk))
+        if self.broken:
+            self._hook.tell(ArrayFailed())
         if self.sync_thread is not None:
             self.sync_thread.interrupt()
         self._sb_update.flags |= MD_SB_CHANGE_DEVS
@@ -249,8 +248,7 @@ class Mddev:
             self.personality.conf.refresh_members()
             self._sb_update.flags |= MD_SB_CHANGE_CLEAN
             self.personality.wake()
-            if self._hook.listeners:
-                self._hook.emit(BadBlocksRecorded(rdev.name, sector, sectors))
+            self._hook.tell(BadBlocksRecorded(rdev.name, sector, sectors))
         return recorded
 
     def clear_bad_blocks(self, rdev: Rdev, sector: int, sectors: int) -> None:
@@ -277,8 +275,7 @@ class Mddev:
 
     def _set_in_sync(self, *, in_sync: bool) -> None:
         self.in_sync = in_sync
-        if self._hook.listeners:
-            self._hook.emit(ArrayDirty(not in_sync))
+        self._hook.tell(ArrayDirty(not in_sync))
 
     def load_bitmap(self, offset: int, raw: bytes) -> None:
         """Use a write-intent bitmap from now on.

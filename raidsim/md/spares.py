@@ -165,9 +165,7 @@ def _replace(mddev: Mddev, slot: int, spare: Rdev) -> None:
 
 
 def _tell_assigned(mddev: Mddev, spare: Rdev) -> None:
-    hook = mddev.machine.sim.hook
-    if hook.listeners:
-        hook.emit(MemberAssigned(spare.name, spare.raid_disk, spare.replacement))
+    mddev.machine.sim.hook.tell(MemberAssigned(spare.name, spare.raid_disk, spare.replacement))
 
 
 def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:
@@ -195,8 +193,7 @@ def spare_active(mddev: Mddev) -> None:
     for rdev in mddev.rdevs:
         if rdev.recovering and rdev.recovery_offset == MAX_SECTOR:
             rdev.in_sync = True
-            if hook.listeners:
-                hook.emit(MemberActive(rdev.name, rdev.raid_disk))
+            hook.tell(MemberActive(rdev.name, rdev.raid_disk))
             if rdev.replacement:
                 _retire(mddev, rdev.raid_disk)
     _change_devices(mddev)
@@ -207,9 +204,7 @@ def _retire(mddev: Mddev, slot: int) -> None:
         if rdev.raid_disk == slot and not rdev.replacement:
             rdev.faulty = True
             rdev.in_sync = False
-            hook = mddev.machine.sim.hook
-            if hook.listeners:
-                hook.emit(MemberReplaced(rdev.name, slot))
+            mddev.machine.sim.hook.tell(MemberReplaced(rdev.name, slot))
 
 
 def _change_devices(mddev: Mddev) -> None:

@@ -86,9 +86,7 @@ class SyncThread:
             mddev.resync_mismatches = 0
             if not mddev.redundant:
                 self.position = self.end_sector
-        hook = mddev.machine.sim.hook
-        if hook.listeners:
-            hook.emit(SyncBegan(self.action, self.position))
+        mddev.machine.sim.hook.tell(SyncBegan(self.action, self.position))
         self.wake()
 
     def stop(self) -> None:
@@ -266,14 +264,14 @@ class SyncThread:
         self._remember_range()
         self.completed = self.position
         stopped = self.position < self.end_sector
-        hook = mddev.machine.sim.hook
-        if hook.listeners:
-            hook.emit(SyncEnded(self.action, self.position, self.interrupted))
+        mddev.machine.sim.hook.tell(
+            SyncEnded(self.action, self.position, self.interrupted, self._speed.begun_sectors)
+        )
         if mddev.bitmap is not None:
             mddev.bitmap.close_sync(self.position if stopped else None)
         if self.action == "recover" and not stopped:
             mddev.personality.conf.fullsync = False
-        mddev.sync_thread = None
+        mddev.sync_thread = mddev.mismatch_log = None
         mddev.sync_requested = mddev.sync_check = mddev.sync_recover = False
         mddev.update_superblocks(MD_SB_CHANGE_DEVS)
         if self.action == "recover" and not self.interrupted:

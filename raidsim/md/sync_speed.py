@@ -29,21 +29,24 @@ class SyncSpeed:
 
     Args:
         mddev: the array that is synced.
+
+    Attributes:
+        begun_sectors: sectors of each member that were begun so far.
     """
 
     __slots__ = (
-        "_io_sectors",
         "_last_check",
         "_last_other",
         "_marks",
         "_mddev",
         "_sim",
+        "begun_sectors",
     )
 
     def __init__(self, mddev: Mddev) -> None:
         self._mddev = mddev
         self._sim = mddev.machine.sim
-        self._io_sectors = 0
+        self.begun_sectors = 0
         self._last_check = 0
         self._last_other = mddev.io_sectors
         # (time, sectors done by then), the oldest first.
@@ -51,19 +54,19 @@ class SyncSpeed:
 
     def begun(self, sectors: int) -> None:
         """So many more sectors of each member were begun."""
-        self._io_sectors += sectors
+        self.begun_sectors += sectors
 
     def kib_per_second(self, active_sectors: int) -> int:
         """The speed as ``sync_speed`` tells it; ``active_sectors`` are begun but not done."""
         marked_ns, marked_sectors = self._marks[0]
         seconds = (self._sim.now_ns - marked_ns) // _SECOND_NS or 1
-        return (self._io_sectors - active_sectors - marked_sectors) // seconds // 2
+        return (self.begun_sectors - active_sectors - marked_sectors) // seconds // 2
 
     def look(self) -> bool:
         """Whether enough was begun since the last time to look around again."""
-        if not self._sim.timers or self._io_sectors < self._last_check + _WINDOW_SECTORS:
+        if not self._sim.timers or self.begun_sectors < self._last_check + _WINDOW_SECTORS:
             return False
-        self._last_check = self._io_sectors
+        self._last_check = self.begun_sectors
         return True
 
     def verdict(self, active_sectors: int) -> int:
@@ -77,7 +80,7 @@ class SyncSpeed:
             more before all that was begun is done.
         """
         now = self._sim.now_ns
-        done = self._io_sectors - active_sectors
+        done = self.begun_sectors - active_sectors
         if now >= self._marks[-1][0] + _SYNC_MARK_STEP_NS:
             self._marks.append((now, done))
             del self._marks[: -1 - _SYNC_MARKS]

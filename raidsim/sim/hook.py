@@ -22,6 +22,9 @@ class Hook:
         if hook.listeners:
             hook.emit(Completed(...))
 
+    What changes the state of something, and so happens seldom, is told with ``tell`` instead. Who
+    wants nothing else subscribes for that alone, and all other sites stay unobserved.
+
     What is watched has numbers, by which one can follow it: requests, stripes, accesses to disks.
     Whoever works for one of them says so with ``working_for``, and what begins meanwhile tells that
     it was for that one.
@@ -33,11 +36,12 @@ class Hook:
         origin: Number of what the running code works for; 0 when that is nothing that has one.
     """
 
-    __slots__ = ("_numbered", "_sim", "first_number", "listeners", "origin")
+    __slots__ = ("_for_changes", "_numbered", "_sim", "first_number", "listeners", "origin")
 
     def __init__(self, sim: Simulator) -> None:
         self._sim = sim
         self.listeners: tuple[Listener, ...] = ()
+        self._for_changes: tuple[Listener, ...] = ()
         self.first_number = 1
         self.origin = 0
         self._numbered = 0
@@ -70,6 +74,16 @@ class Hook:
             self.listeners = tuple(known for known in self.listeners if known is not listener)
 
         return unsubscribe
+
+    def subscribe_to_changes(self, listener: Listener) -> None:
+        """Call ``listener(time_ns, event)`` for every event that is told with ``tell``."""
+        self._for_changes = (*self._for_changes, listener)
+
+    def tell(self, event: object) -> None:
+        """Hand ``event``, a change of state, to all listeners."""
+        for listener in self._for_changes:
+            listener(self._sim.now_ns, event)
+        self.emit(event)
 
     def emit(self, event: object) -> None:
         """Hand ``event`` to the listeners, stamped with the virtual time."""

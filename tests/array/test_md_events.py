@@ -65,7 +65,7 @@ def test_a_member_fails_and_another_is_rebuilt_in_its_slot(array, told, tmp_path
         MemberFailed("disk1.img", 1),
         MemberAssigned("spare.img", 1, False),
         SyncBegan("recover", 0),
-        SyncEnded("recover", end, False),
+        SyncEnded("recover", end, False, end),
         MemberActive("spare.img", 1),
     ]
 

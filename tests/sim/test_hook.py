@@ -53,3 +53,15 @@ def test_numbers_are_never_given_twice_and_a_new_watch_knows_its_first():
     hook.listeners = ()
     hook.subscribe(lambda _time_ns, _event: None)
     assert (hook.first_number, hook.next_number()) == (3, 3)
+
+
+def test_changes_are_told_to_all_and_to_those_who_want_nothing_else():
+    hook = Simulator().hook
+    changes, everything = [], []
+    hook.subscribe_to_changes(lambda _, event: changes.append(event))
+    assert not hook.listeners
+    hook.subscribe(lambda _, event: everything.append(event))
+    hook.emit("access")
+    hook.tell("failure")
+    assert changes == ["failure"]
+    assert everything == ["access", "failure"]

@@ -134,15 +134,13 @@ class FaultyDisk(DiskWrapper):
 
     def tell(self, request: DiskRequest) -> None:
         """Tell those who watch that the fault strikes ``request``."""
-        hook = self.sim.hook
-        if hook.listeners:
-            operation = OPERATION_NAMES[request.operation]
-            sectors = sectors_of(request)
-            hook.emit(
-                DiskFaultFired(
-                    self.name, self.fault.kind, operation, request.sector, sectors, request.number
-                )
+        operation = OPERATION_NAMES[request.operation]
+        sectors = sectors_of(request)
+        self.sim.hook.tell(
+            DiskFaultFired(
+                self.name, self.fault.kind, operation, request.sector, sectors, request.number
             )
+        )
 
 
 def sectors_of(request: DiskRequest) -> int:

@@ -102,21 +102,26 @@ class PowerSupply:
         ):
             self.cut()
 
-    def cut(self) -> None:
-        """Cut the power now."""
+    def cut(self, keep: float | None = None) -> None:
+        """Cut the power now.
+
+        Args:
+            keep: How likely each block that is not on stable storage yet is kept; by default as
+                the rule says, or 0.5 without one.
+        """
         if not self.is_on:
             return
         self.is_on = False
-        keep = 0.5 if self._power_cut is None else self._power_cut.keep
+        if keep is None:
+            keep = 0.5 if self._power_cut is None else self._power_cut.keep
         unsettled = 0
         for disk in self._disks:
             under_way = list(disk.under_way.values())
             unsettled += len(under_way) + disk.storage.unflushed_writes
             disk.storage.cut_power(self._random, keep, under_way)
             disk.under_way.clear()
-        hook = self._machine.sim.hook
-        if hook.listeners:
-            hook.emit(PowerFailed(tuple(disk.name for disk in self._disks), unsettled))
+        names = tuple(disk.name for disk in self._disks)
+        self._machine.sim.hook.tell(PowerFailed(names, unsettled))
 
 
 class PluggedDisk(DiskWrapper):

@@ -199,8 +199,7 @@ class FaultyChannel(Interposer, InterposedRing):
         sim = self.device.machine.sim
         if not fault.strikes(asked.operation, sim, sim.random(f"{self.name} {fault.kind}")):
             return False
-        if sim.hook.listeners:
-            sim.hook.emit(EngineFaultFired(self.name, fault.kind, asked.operation))
+        sim.hook.tell(EngineFaultFired(self.name, fault.kind, asked.operation))
         return True
 
     def _submit_failing(self, tx: RingDescriptor) -> int:

@@ -92,9 +92,7 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
                 _log.info("read error corrected (%d sectors at %d on %s)",
                           sh.sectors, sh.sector + rdev.data_offset, rdev.name)  # fmt: skip
                 rdev.corrected_errors += sh.sectors
-                hook = conf.machine.sim.hook
-                if hook.listeners:
-                    hook.emit(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
+                conf.hook.tell(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
         sh.read_error &= ~bit
         sh.rewrite &= ~bit
         sh.read_no_merge &= ~bit

@@ -109,9 +109,7 @@ def _handle_mismatch(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
         return
     mddev = conf.mddev
     mddev.resync_mismatches += sh.sectors
-    hook = mddev.machine.sim.hook
-    if hook.listeners:
-        hook.emit(MismatchFound(sh.sector, sh.sectors))
+    conf.hook.tell(MismatchFound(sh.sector, sh.sectors))
     flags = _mismatches(sh)
     wrong = plan.p_bit if flags & SUM_CHECK_P_RESULT else 0
     wrong |= plan.q_bit if flags & SUM_CHECK_Q_RESULT else 0
