@@ -45,6 +45,8 @@ COMMANDS = {
     "dmatest": "Test engines' channels with random transfers.",
     "calibrate": "Measure how fast this machine computes.",
     "bench": "Run workloads on an array and show how fast it is.",
+    "run": "Run scenarios in virtual time and judge what comes out.",
+    "scenario": "Check scenario files, or say in words what they mean.",
     "raid6test": "Recover every pair of blocks, and compare.",
 }
 

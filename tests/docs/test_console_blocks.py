@@ -1,8 +1,9 @@
 """The commands in the documentation are run, and print what it says they print.
 
-In a ```console block, `$ ` begins a command and what follows is its output. A page's blocks run in
-one scratch directory, one after the other; a block without a raidsim command is left alone. A
-command without output may print anything. `...` stands for anything in a line, or for any lines.
+In a ```console block, `$ ` begins a command, `> ` goes on with it, and what follows is its output.
+A page's blocks run in one scratch directory, one after the other; a block without a raidsim command
+is left alone. A command without output may print anything. `...` stands for anything in a line, or
+for any lines.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def _commands(page: str) -> list[tuple[str, list[str]]]:
         for line in block.splitlines():
             if line.startswith("$ "):
                 found.append((line[2:], []))
+            elif line.startswith("> ") and not found[-1][1]:
+                found[-1] = (f"{found[-1][0]}\n{line[2:]}", [])
             else:
                 found[-1][1].append(line)
     return found
@@ -92,6 +95,11 @@ def test_console_blocks_of(page, tmp_path):
 )
 def test_dots_stand_for_anything(shown, printed, matches):
     assert _matches(shown, printed) is matches
+
+
+def test_a_command_may_go_on():
+    page = "```console\n$ raidsim run - <<END\n> title\n> END\n```\n"
+    assert _commands(page) == [("raidsim run - <<END\ntitle\nEND", [])]
 
 
 def test_only_blocks_with_raidsim_commands_are_run():

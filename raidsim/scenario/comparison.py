@@ -1,0 +1,113 @@
+"""What an array gives back in the end, against what was written to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from raidsim.array.transfer import run_bio
+from raidsim.md.bio import READ, Bio
+from raidsim.raid6.tables import gfexp, gfmul
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from raidsim.array import Array
+    from raidsim.bench import Contents
+    from raidsim.md.layout import Geometry, Row
+
+_PIECE_BYTES = 1 << 20
+_UNIT_BYTES = 4096
+
+Ranges = list[tuple[int, int]]
+"""Pairs of a first byte and a length, in order, none touching the next."""
+
+
+def compare(array: Array, contents: Contents) -> tuple[Ranges, Ranges]:
+    """Read all of ``array``.
+
+    Returns:
+        The bytes that it says it cannot read, and those that are not what was written.
+    """
+    lost: list[tuple[int, int]] = []
+    wrong: list[tuple[int, int]] = []
+    for offset, found in _read_all(array):
+        if found is None:
+            lost.append((offset, _UNIT_BYTES))
+        else:
+            wrong += [(int(s) << 9, 512) for s in contents.wrong_sectors(offset, found)]
+    return merged(lost), merged(wrong)
+
+
+def _read_all(array: Array) -> Iterator[tuple[int, NDArray[np.uint8] | None]]:
+    """Pieces of the array with their offsets; None for a unit that cannot be read."""
+    buffer = np.empty(_PIECE_BYTES, np.uint8)
+    for start in range(0, array.size, _PIECE_BYTES):
+        piece = buffer[: array.size - start]
+        if _read(array, start, piece):
+            yield start, piece
+            continue
+        for offset in range(start, start + len(piece), _UNIT_BYTES):
+            unit = piece[offset - start : offset - start + _UNIT_BYTES]
+            yield offset, unit if _read(array, offset, unit) else None
+
+
+def _read(array: Array, offset: int, buffer: NDArray[np.uint8]) -> bool:
+    bio = Bio(READ, offset >> 9, buffer)
+    run_bio(array, bio)
+    return not bio.status
+
+
+def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
+    """Ranges in order, those that touch made one."""
+    found: Ranges = []
+    for offset, length in sorted(ranges):
+        if found and offset <= sum(found[-1]):
+            first, before = found[-1]
+            found[-1] = (first, max(before, offset + length - first))
+        else:
+            found.append((offset, length))
+    return found
+
+
+def parity_mismatches(array: Array) -> int | None:
+    """Compute all parity anew from the images, and count the 4 KiB units where it differs.
+
+    Nothing of md is asked but where its data are. The array must have been stopped.
+
+    Returns:
+        None where a member is missing, or not all of it is in sync.
+    """
+    mddev = array.mddev
+    geometry = mddev.geometry
+    if mddev.degraded:
+        return None
+    chunk_bytes = geometry.chunk_sectors << 9
+    members: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * geometry.raid_disks
+    for rdev, image in array.images.items():
+        if rdev.raid_disk >= 0 and rdev.in_sync:
+            raw = np.fromfile(
+                image.path, np.uint8, mddev.dev_sectors << 9, offset=rdev.data_offset << 9
+            )
+            members[rdev.raid_disk] = raw.reshape(-1, chunk_bytes)
+    return sum(
+        _mismatches(geometry, row, [chunks[number :: geometry.period] for chunks in members])
+        for number, row in enumerate(geometry.rows)
+    )
+
+
+def _mismatches(geometry: Geometry, row: Row, chunks: list[NDArray[np.uint8]]) -> int:
+    """Units that differ in the rows of one kind; ``chunks`` are the members' chunks of them."""
+    differ = chunks[row.pd_idx].copy()
+    for disk in row.data_disks:
+        differ ^= chunks[disk]
+    if geometry.level == 6:
+        wrong_q = chunks[row.qd_idx].copy()
+        for slot, disk in enumerate(row.syndrome_slots):
+            if disk >= 0:
+                wrong_q ^= gfmul[gfexp[slot]][chunks[disk]]
+        differ |= wrong_q
+    return int(differ.reshape(-1, _UNIT_BYTES).any(axis=1).sum())

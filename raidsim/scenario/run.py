@@ -1,0 +1,170 @@
+"""The course of a scenario: its events, one after the other, and its end.
+
+All that is done to the array is done from here, never from a callback of the simulation: what
+listens only says that something has happened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raidsim.errors import RaidsimError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from raidsim.scenario.event import Event
+    from raidsim.scenario.stage import Stage
+
+
+class OverdueError(RaidsimError):
+    """A scenario has not ended within its time."""
+
+
+class Pending:
+    """An event that has not happened yet.
+
+    Attributes:
+        event: The event.
+        number: Its place in the file.
+        due_ns: When it is due; None while what it waits for has not come to be.
+    """
+
+    __slots__ = ("due_ns", "event", "number")
+
+    def __init__(self, event: Event, number: int) -> None:
+        self.event = event
+        self.number = number
+        self.due_ns = None if event.at is None else event.at + event.after
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return self.event.name or f"event[{self.number}]"
+
+
+class Run:
+    """A scenario under way.
+
+    Args:
+        stage: What it is played on.
+
+    Attributes:
+        refusals: Where the array did not do what an event expected: the event, what was expected,
+            and what was found.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        self.refusals: list[tuple[str, str, str]] = []
+        self._stage = stage
+        self._finish = stage.scenario.finish
+        self._pending = [Pending(event, i) for i, event in enumerate(stage.scenario.event)]
+        stage.on_boot = self._set_timers
+
+    def play(self) -> None:
+        """Carry out all events, and wait until the workloads have ended and all is quiet.
+
+        Raises:
+            RaidsimError: The simulation ended early, or too late.
+        """
+        stage = self._stage
+        self._set_timers()
+        stage.open()
+        for name, value in stage.scenario.array.attributes.items():
+            stage.running.set(name, value)
+        stage.go_live()
+        while self._pending or stage.load.busy:
+            pending = self._next_due()
+            if pending is None:
+                self._wait()
+            else:
+                self._pending.remove(pending)
+                self._carry_out(pending)
+        self._come_to_rest()
+
+    # -- waiting --------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        """Let the simulation run until something has happened that an event may wait for."""
+        stage = self._stage
+        record = stage.record
+        record.attention = False
+        polled = [
+            pending.event.when.condition
+            for pending in self._pending
+            if pending.due_ns is None
+            and pending.event.when is not None
+            and pending.event.when.condition.polled
+        ]
+        self._run_until(
+            lambda: record.attention or any(condition.holds(stage) for condition in polled)
+        )
+
+    def _run_until(self, predicate: Callable[[], object]) -> None:
+        sim = self._stage.machine.sim
+        deadline_ns = self._finish.within
+        sim.run_until(lambda: predicate() or sim.now_ns > deadline_ns, self._awaited())
+        if sim.now_ns > deadline_ns:
+            raise OverdueError(f"not over in time: still waiting for {self._awaited()}")
+
+    def _awaited(self) -> str:
+        workloads = [f"workload {name}" for name in self._stage.load.unfinished]
+        return ", ".join([*(pending.name for pending in self._pending), *workloads]) or "quiet"
+
+    def _set_timers(self) -> None:
+        """Have a machine that was just booted wake us when an event is due."""
+        for pending in self._pending:
+            self._set_timer(pending)
+
+    def _set_timer(self, pending: Pending) -> None:
+        if pending.due_ns is not None:
+            sim = self._stage.machine.sim
+            sim.call_after(pending.due_ns - sim.now_ns, self._stage.record.wake)
+
+    # -- events ---------------------------------------------------------------------------------
+
+    def _next_due(self) -> Pending | None:
+        """The event to be carried out now, if there is one."""
+        now_ns = self._stage.now_ns
+        due = []
+        for pending in self._pending:
+            when = pending.event.when
+            if pending.due_ns is None and when is not None and when.condition.holds(self._stage):
+                pending.due_ns = now_ns + pending.event.after
+                self._set_timer(pending)
+            if pending.due_ns is not None and pending.due_ns <= now_ns:
+                due.append((pending.due_ns, pending.number, pending))
+        return min(due)[2] if due else None
+
+    def _carry_out(self, pending: Pending) -> None:
+        stage, event = self._stage, pending.event
+        stage.record.say(stage.now_ns, f"{pending.name}: {event.action}")
+        try:
+            event.action.carry_out(stage)
+        except RaidsimError as error:
+            refusal = f"refused: {stage.portable(str(error))}"
+            stage.record.say(stage.now_ns, f"{pending.name}: {refusal}")
+            if not event.refused or event.refused not in refusal:
+                self.refusals.append((pending.name, event.refused or "done", refusal))
+        else:
+            if event.refused:
+                self.refusals.append((pending.name, f"refused: {event.refused}", "done"))
+        stage.record.done.add(event.name)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def _come_to_rest(self) -> None:
+        """Lift what the scenario says, and wait until nothing is left to be done."""
+        stage = self._stage
+        if stage.array is None:
+            stage.open()
+            stage.go_live()
+        if self._finish.faults_off:
+            stage.faults.switch_all_off()
+        if self._finish.lift_limits:
+            stage.running.set("sync_max", "max")
+            stage.running.set("sync_speed_max", "system")
+            if stage.running.get("sync_action") == "frozen":
+                stage.running.set("sync_action", "idle")
+        sim = stage.machine.sim
+        self._run_until(lambda: not sim.busy and sim.next_ns is None)

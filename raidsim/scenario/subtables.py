@@ -1,0 +1,175 @@
+"""Tables of a scenario file that other rooms have the say in: drives, engines, faults, workloads.
+
+They are checked by making what they describe, and kept as tables, since each run makes its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import PlainValidator, ValidationError, ValidationInfo, WithJsonSchema
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from raidsim.bench import Workload
+from raidsim.disk.faults import DISK_FAULTS, disk_fault
+from raidsim.disk.models import disk_profile, load_disk_profile
+from raidsim.dmaengine.drivers import FAULT_KINDS, EngineFault, load_profile
+from raidsim.errors import UsageError
+from raidsim.scenario.units import in_plain_units
+from raidsim.tables import TableError, from_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FaultRule(NamedTuple):
+    """A fault, as a scenario has it.
+
+    Attributes:
+        name: What the scenario calls it; its kind by default.
+        may_not_fire: A run in which it never strikes is all right.
+        table: What ``disk_fault`` or ``EngineFault`` takes.
+    """
+
+    name: str
+    may_not_fire: bool
+    table: dict[str, Any]
+
+
+class WorkloadRule(NamedTuple):
+    """A workload, as a scenario has it.
+
+    Attributes:
+        waits: It begins when an event starts it.
+        workload: What to do.
+    """
+
+    waits: bool
+    workload: Workload
+
+
+def _checked(check: Callable[[Any, Path], Any]) -> PlainValidator:
+    """Let ``check(value, directory)`` tell its mistakes along with all others."""
+
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        try:
+            return check(value, info.context or Path())
+        except TableError as error:
+            mistakes = error.mistakes
+        except UsageError as error:
+            mistakes = (str(error),)
+        raise ValidationError.from_exception_data("table", [_line(text) for text in mistakes])
+
+    return PlainValidator(validate)
+
+
+def _line(message: str) -> InitErrorDetails:
+    kind = PydanticCustomError("mistake", "{message}", {"message": message})
+    return InitErrorDetails(type=kind, loc=(), input=None)
+
+
+def _check_model(value: Any, directory: Path) -> str | dict[str, Any]:
+    if isinstance(value, str):
+        name = str(directory / value) if value.endswith(".toml") else value
+        load_disk_profile(name)
+        return name
+    table = _a_table(value)
+    disk_profile(table)
+    return table
+
+
+def _check_engine(value: Any, directory: Path) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{value!r}: expected the name of an engine profile, or a path")
+    base, plus, asked = value.partition("+")
+    name = str(directory / base) + plus + asked if base.endswith(".toml") else value
+    load_profile(name)
+    return name
+
+
+def _check_disk_fault(value: Any, directory: Path) -> FaultRule:
+    name, may_not_fire, table = _fault_keys(value)
+    if isinstance(table.get("sectors"), str):
+        table["sectors"] = str(directory / table["sectors"])
+    kind = table.get("kind")
+    if isinstance(kind, str) and kind in DISK_FAULTS:
+        table = in_plain_units(table, DISK_FAULTS[kind])
+    disk_fault(table)
+    return FaultRule(name or str(kind), may_not_fire, table)
+
+
+def _check_engine_fault(value: Any, directory: Path) -> FaultRule:
+    del directory  # nothing in it is a path
+    name, may_not_fire, table = _fault_keys(value)
+    table = in_plain_units(table, EngineFault)
+    fault = from_table(EngineFault, table, "engine fault")
+    return FaultRule(name or fault.kind, may_not_fire, table)
+
+
+def _fault_keys(value: Any) -> tuple[str, bool, dict[str, Any]]:
+    table = dict(_a_table(value))
+    name, may_not_fire = table.pop("name", ""), table.pop("may_not_fire", False)
+    wrong = []
+    if not isinstance(name, str):
+        wrong.append(f"name = {name!r}: expected a text")
+    if not isinstance(may_not_fire, bool):
+        wrong.append(f"may_not_fire = {may_not_fire!r}: expected true or false")
+    if wrong:
+        raise TableError("fault", wrong)
+    return name, may_not_fire, table
+
+
+def _check_workload(value: Any, directory: Path) -> WorkloadRule:
+    table = dict(_a_table(value))
+    waits = table.pop("waits", False)
+    if not isinstance(waits, bool):
+        raise TableError("workload", [f"waits = {waits!r}: expected true or false"])
+    trace = table.get("trace")
+    if isinstance(trace, dict) and isinstance(trace.get("path"), str):
+        table["trace"] = trace | {"path": str(directory / trace["path"])}
+    return WorkloadRule(waits, from_table(Workload, in_plain_units(table, Workload), "workload"))
+
+
+def _a_table(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UsageError(f"{value!r}: expected a table")
+    return value
+
+
+def _fault_schema(kinds: list[str]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {
+            "kind": {"enum": kinds},
+            "name": {"type": "string"},
+            "may_not_fire": {"type": "boolean"},
+        },
+    }
+
+
+DiskModelTable = Annotated[
+    Any,
+    _checked(_check_model),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["kind"]}]}),
+]
+"""A drive: the name of a profile, the path of one, or a table of one's own."""
+
+EngineName = Annotated[str, _checked(_check_engine), WithJsonSchema({"type": "string"})]
+"""An offload engine: the name of a profile, or the path of one."""
+
+DiskFaultTable = Annotated[
+    FaultRule, _checked(_check_disk_fault), WithJsonSchema(_fault_schema(sorted(DISK_FAULTS)))
+]
+"""A fault of a disk."""
+
+EngineFaultTable = Annotated[
+    FaultRule, _checked(_check_engine_fault), WithJsonSchema(_fault_schema(sorted(FAULT_KINDS)))
+]
+"""A fault of an engine."""
+
+WorkloadTable = Annotated[
+    WorkloadRule, _checked(_check_workload), WithJsonSchema({"type": "object"})
+]
+"""A workload."""
