@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import json_option
 from raidsim.errors import UsageError
 from raidsim.scenario import load_scenario, run_scenario
+from raidsim.scenario.record import log_line
 from raidsim.scenario.summary import summary
+from raidsim.trace import Tracer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from raidsim.scenario import Scenario, ScenarioResult
+    from raidsim.scenario import ScenarioResult
+    from raidsim.sim.hook import Listener
 
 
 @click.command("run")
@@ -31,9 +35,17 @@ if TYPE_CHECKING:
     help="Run each with N seeds, from that one on.",
 )
 @click.option("--keep", metavar="DIR", help="Make the array in DIR, and leave it there.")
+@click.option("--trace", metavar="FILE", help="Write a trace for Perfetto.")
+@click.option("--verbose", "-v", is_flag=True, help="Print a line for everything that happens.")
 @json_option
 def command(
-    files: tuple[str, ...], seed: int | None, repeat: int, keep: str | None, as_json: bool
+    files: tuple[str, ...],
+    seed: int | None,
+    repeat: int,
+    keep: str | None,
+    trace: str | None,
+    verbose: bool,
+    as_json: bool,
 ) -> int:
     """Run scenarios in virtual time and judge what comes out.
 
@@ -42,34 +54,45 @@ def command(
     status is 1 if an expectation was not met.
     """
     scenarios = {file: load_scenario(file) for file in files}
-    alone = len(files) == repeat == 1
-    if keep is not None and not alone:
-        raise UsageError("--keep: only one run can be kept; name one file")
+    seeds = [
+        (file, (scenario.seed if seed is None else seed) + number)
+        for file, scenario in scenarios.items()
+        for number in range(repeat)
+    ]
+    if len(seeds) > 1 and (keep or trace or verbose):
+        raise UsageError("--keep, --trace and --verbose are for one run alone; name one file")
     # What md has to say is in the log already.
     logging.getLogger("raidsim").addHandler(logging.NullHandler())
     results = []
-    for file, result in _run(scenarios, seed, repeat, keep):
-        results.append((file, result))
-        if as_json:
-            continue
-        if alone:
-            print_lines([*result.log, "", *summary(result)])
-        else:
-            _tell_briefly(file, result)
+    with _listeners(trace, verbose=verbose and not as_json) as listeners:
+        for file, number in seeds:
+            result = run_scenario(scenarios[file], seed=number, keep=keep, listeners=listeners)
+            results.append((file, result))
+            if len(seeds) > 1 and not as_json:
+                _tell_briefly(file, result)
     if as_json:
         print_json([{"file": file, **result.to_table()} for file, result in results])
-    elif keep is not None:
-        click.echo(f"the array is in {Path(keep) / 'array'}")
+    elif len(seeds) == 1:
+        ((_, result),) = results
+        print_lines([*([] if verbose else result.log), "", *summary(result)])
     return int(not all(result.passed for _, result in results))
 
 
-def _run(
-    scenarios: dict[str, Scenario], seed: int | None, repeat: int, keep: str | None
-) -> Iterator[tuple[str, ScenarioResult]]:
-    for file, scenario in scenarios.items():
-        first = scenario.seed if seed is None else seed
-        for number in range(first, first + repeat):
-            yield file, run_scenario(scenario, seed=number, keep=keep)
+@contextmanager
+def _listeners(trace: str | None, *, verbose: bool) -> Iterator[list[Listener]]:
+    """Those who want to be told of everything."""
+    listeners: list[Listener] = [_print_event] if verbose else []
+    if trace is None:
+        yield listeners
+        return
+    with Path(trace).open("w", encoding="utf-8") as file, Tracer(file) as tracer:
+        yield [*listeners, tracer.listen]
+
+
+def _print_event(time_ns: int, event: object) -> None:
+    line = log_line(time_ns, event)
+    if line is not None:
+        click.echo(line)
 
 
 def _tell_briefly(file: str, result: ScenarioResult) -> None:

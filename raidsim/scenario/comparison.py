@@ -8,7 +8,6 @@ import numpy as np
 
 from raidsim.array.transfer import run_bio
 from raidsim.md.bio import READ, Bio
-from raidsim.raid6.tables import gfexp, gfmul
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 20
 _UNIT_BYTES = 4096
+# The field's, x^8 + x^4 + x^3 + x^2 + 1, without what overflows.
+_POLYNOMIAL = np.uint8(0x1D)
 
 Ranges = list[tuple[int, int]]
 """Pairs of a first byte and a length, in order, none touching the next."""
@@ -105,9 +106,10 @@ def _mismatches(geometry: Geometry, row: Row, chunks: list[NDArray[np.uint8]]) -
     for disk in row.data_disks:
         differ ^= chunks[disk]
     if geometry.level == 6:
-        wrong_q = chunks[row.qd_idx].copy()
-        for slot, disk in enumerate(row.syndrome_slots):
+        q = np.zeros_like(differ)
+        for disk in reversed(row.syndrome_slots):
+            q = q * np.uint8(2) ^ q // np.uint8(128) * _POLYNOMIAL  # times 2 in the field
             if disk >= 0:
-                wrong_q ^= gfmul[gfexp[slot]][chunks[disk]]
-        differ |= wrong_q
+                q ^= chunks[disk]
+        differ |= q ^ chunks[row.qd_idx]
     return int(differ.reshape(-1, _UNIT_BYTES).any(axis=1).sum())

@@ -8,6 +8,7 @@ from raidsim.array.hardware import SimulatedHardware
 from raidsim.disk import FLUSH, READ
 from raidsim.disk.faults import PowerSupply
 from raidsim.disk.models import DiskProfile, disk_profile, load_disk_profile, model_disk
+from raidsim.disk.observed import ObservedDisk
 from raidsim.disk.stable import StableStorage
 from raidsim.disk.wrapper import DiskWrapper
 
@@ -63,6 +64,7 @@ class ScenarioHardware(SimulatedHardware):
         disks: What the scenario says of disks.
         faults: Their faults.
         accesses: Where accesses are counted.
+        observed: Somebody wants to be told of each access.
         with_power_cuts: The power may be cut, which has to be prepared for.
 
     Attributes:
@@ -76,12 +78,14 @@ class ScenarioHardware(SimulatedHardware):
         faults: Faults,
         accesses: Accesses,
         *,
+        observed: bool,
         with_power_cuts: bool,
     ) -> None:
         super().__init__(machine)
         self._disks = disks
         self._faults = faults
         self._accesses = accesses
+        self._observed = observed
         self.supply = PowerSupply(machine) if with_power_cuts else None
 
     def disk(self, image: ImageDisk) -> Disk:
@@ -97,6 +101,8 @@ class ScenarioHardware(SimulatedHardware):
             disk = model_disk(self.machine, disk, profile)
         if self.supply is not None and storage is not None:
             disk = self.supply.plug(disk, storage)
+        if self._observed:
+            disk = ObservedDisk(self.machine, disk)
         return CountedDisk(disk, self._accesses)
 
 

@@ -13,6 +13,7 @@ from raidsim.md.placement import BitmapWish
 from raidsim.scenario.event import Event
 from raidsim.scenario.expect import Expect
 from raidsim.scenario.subtables import (
+    CpuTable,
     DiskFaultTable,
     DiskModelTable,
     EngineFaultTable,
@@ -145,6 +146,8 @@ class Scenario(Table):
     seed: int = 0
     """Where all chance comes from, unless `--seed` says otherwise."""
     array: ArrayTable
+    cpu: CpuTable | None = None
+    """How fast the CPU computes, copies and does md's work. None takes no time."""
     disks: DisksTable = Field(default_factory=lambda: DisksTable.model_validate({}))
     engine: list[EngineTable] = Field(default_factory=list)
     """Offload engines, in the order in which they are registered."""

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
-from raidsim.disk.events import DiskFaultFired, PowerFailed
+from raidsim.disk.events import DiskFaultFired
 from raidsim.dmaengine.events import EngineFaultFired
 from raidsim.md.events import (
-    ArrayDirty,
     BadBlocksRecorded,
-    MemberActive,
     MemberFailed,
-    MemberReplaced,
     MismatchFound,
     ReadErrorCorrected,
     SyncBegan,
     SyncEnded,
 )
+from raidsim.trace import event_line, in_columns
+
+
+class Happened(NamedTuple):
+    """An event of the scenario is being carried out."""
+
+    name: str
+    action: str
+
+
+class Refused(NamedTuple):
+    """The array has refused what an event asked of it."""
+
+    name: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,8 @@ class Record:
     """Listens to a run.
 
     Attributes:
-        log: One line for each thing that was done to the array, and each change of its state.
+        log: One line for each event of the scenario and each change of the array's state, and for
+            the first strike of each fault.
         attention: Something happened that an event may wait for.
         done: Names of the events that were carried out.
         syncs: What has ended.
@@ -67,10 +81,7 @@ class Record:
         self.bad_block_sectors = 0
         self._began_ns = 0
         self._mismatch_sectors = 0
-
-    def say(self, time_ns: int, text: str) -> None:
-        """Add a line to the log."""
-        self.log.append(f"{time_ns / 1e9:12.6f}  {text.replace('.img', '')}")
+        self._struck: set[tuple[str, str]] = set()
 
     def wake(self) -> None:
         """Something has happened that is no event of the hook."""
@@ -78,47 +89,45 @@ class Record:
 
     def listen(self, time_ns: int, event: object) -> None:
         """Take note of a change."""
-        match event:
-            case DiskFaultFired() | EngineFaultFired():
-                self.attention = True
-                return
-            case ArrayDirty(dirty):
-                text = "the array is marked dirty" if dirty else "the array is marked clean"
-            case MemberFailed(member, slot):
-                self.failures += 1
-                text = f"{member} has failed" + (f" in slot {slot}" if slot >= 0 else "")
-            case MemberActive(member, slot):
-                text = f"{member} is in sync in slot {slot}"
-            case MemberReplaced(member, slot):
-                text = f"{member} has been replaced in slot {slot}"
-            case SyncBegan(action, sector):
-                self._began_ns, self._mismatch_sectors = time_ns, 0
-                text = f"{action} begins at sector {sector}"
-            case SyncEnded(action, sector, interrupted, synced_sectors):
-                self.syncs.append(
-                    Sync(
-                        action,
-                        self._began_ns,
-                        time_ns,
-                        synced_sectors,
-                        interrupted,
-                        self._mismatch_sectors,
-                    )
-                )
-                how = "is interrupted" if interrupted else "ends"
-                text = f"{action} {how} at sector {sector}"
-            case ReadErrorCorrected(member, sector, sectors):
-                self.corrected_sectors += sectors
-                text = f"{sectors} sectors of {member} at {sector} are read again, corrected"
-            case BadBlocksRecorded(member, sector, sectors):
-                self.bad_block_sectors += sectors
-                text = f"{sectors} sectors of {member} at {sector} are bad blocks from now on"
-            case MismatchFound(sector, sectors):
-                self._mismatch_sectors += sectors
-                text = f"{sectors} sectors at {sector} do not match"
-            case PowerFailed(_, unsettled_writes):
-                text = f"the power fails, {unsettled_writes} writes are not settled"
-            case _:
-                return
         self.attention = True
-        self.say(time_ns, text)
+        match event:
+            case DiskFaultFired(name, kind) | EngineFaultFired(name, kind):
+                if (name, kind) in self._struck:
+                    return
+                self._struck.add((name, kind))
+            case MemberFailed():
+                self.failures += 1
+            case SyncBegan():
+                self._began_ns, self._mismatch_sectors = time_ns, 0
+            case SyncEnded(action, _, interrupted, synced_sectors):
+                sync = Sync(
+                    action,
+                    self._began_ns,
+                    time_ns,
+                    synced_sectors,
+                    interrupted,
+                    self._mismatch_sectors,
+                )
+                self.syncs.append(sync)
+            case ReadErrorCorrected(_, _, sectors):
+                self.corrected_sectors += sectors
+            case BadBlocksRecorded(_, _, sectors):
+                self.bad_block_sectors += sectors
+            case MismatchFound(_, sectors):
+                self._mismatch_sectors += sectors
+            case _:
+                pass
+        line = log_line(time_ns, event)
+        if line is not None:
+            self.log.append(line)
+
+
+def log_line(time_ns: int, event: object) -> str | None:
+    """Return the line of an event, the scenario's own included; None for one not known."""
+    match event:
+        case Happened(name, action):
+            return in_columns(time_ns, ("event", name, "", action))
+        case Refused(name, message):
+            return in_columns(time_ns, ("event", name, "refused", message))
+        case _:
+            return event_line(time_ns, event)

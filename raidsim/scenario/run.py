@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.errors import RaidsimError
+from raidsim.scenario.record import Happened, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,14 +139,15 @@ class Run:
 
     def _carry_out(self, pending: Pending) -> None:
         stage, event = self._stage, pending.event
-        stage.record.say(stage.now_ns, f"{pending.name}: {event.action}")
+        stage.machine.sim.hook.tell(Happened(pending.name, str(event.action)))
         try:
             event.action.carry_out(stage)
         except RaidsimError as error:
-            refusal = f"refused: {stage.portable(str(error))}"
-            stage.record.say(stage.now_ns, f"{pending.name}: {refusal}")
-            if not event.refused or event.refused not in refusal:
-                self.refusals.append((pending.name, event.refused or "done", refusal))
+            message = stage.portable(str(error))
+            stage.machine.sim.hook.tell(Refused(pending.name, message))
+            if not event.refused or event.refused not in message:
+                expected = f"refused: {event.refused}" if event.refused else "done"
+                self.refusals.append((pending.name, expected, f"refused: {message}"))
         else:
             if event.refused:
                 self.refusals.append((pending.name, f"refused: {event.refused}", "done"))

@@ -11,6 +11,7 @@ from raidsim.array.directory import ArrayDirectory
 from raidsim.array.hardware import SimulatedHardware
 from raidsim.array.member import create_image
 from raidsim.bench import Contents
+from raidsim.cpu import cpu_profile
 from raidsim.md.mddev import ArrayStateError
 from raidsim.md.raid5.mismatch import MismatchLog
 from raidsim.md.sync import start_sync
@@ -95,7 +96,13 @@ class Stage:
     def _new_machine(self, *, timed: bool) -> Machine:
         seed = self._seed + self._boots * _BOOT_SEEDS
         self._boots += 1
-        return Machine(seed, timed=timed, kernel=self._kernel)
+        cpu = self.scenario.cpu
+        return Machine(
+            seed,
+            timed=timed,
+            kernel=self._kernel,
+            cpu=cpu_profile(cpu) if isinstance(cpu, dict) else cpu,
+        )
 
     def _create(self) -> Contents:
         """Make the array on a machine on which nothing takes time, and fill it."""
@@ -143,6 +150,7 @@ class Stage:
             self.scenario.disks,
             self.faults,
             self.accesses,
+            observed=bool(self._listeners),
             with_power_cuts=any(event.cut_power for event in self.scenario.event),
         )
 

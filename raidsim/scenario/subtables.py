@@ -12,6 +12,7 @@ from pydantic import PlainValidator, ValidationError, ValidationInfo, WithJsonSc
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from raidsim.bench import Workload
+from raidsim.cpu import cpu_profile, load_cpu_profile
 from raidsim.disk.faults import DISK_FAULTS, disk_fault
 from raidsim.disk.models import disk_profile, load_disk_profile
 from raidsim.dmaengine.drivers import FAULT_KINDS, EngineFault, load_profile
@@ -76,6 +77,16 @@ def _check_model(value: Any, directory: Path) -> str | dict[str, Any]:
         return name
     table = _a_table(value)
     disk_profile(table)
+    return table
+
+
+def _check_cpu(value: Any, directory: Path) -> str | dict[str, Any]:
+    if isinstance(value, str):
+        name = str(directory / value) if value.endswith(".toml") else value
+        load_cpu_profile(name)
+        return name
+    table = _a_table(value)
+    cpu_profile(table)
     return table
 
 
@@ -155,6 +166,13 @@ DiskModelTable = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["kind"]}]}),
 ]
 """A drive: the name of a profile, the path of one, or a table of one's own."""
+
+CpuTable = Annotated[
+    Any,
+    _checked(_check_cpu),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+]
+"""A CPU: the name of a profile, the path of one, or a table of one's own."""
 
 EngineName = Annotated[str, _checked(_check_engine), WithJsonSchema({"type": "string"})]
 """An offload engine: the name of a profile, or the path of one."""

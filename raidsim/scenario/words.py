@@ -24,6 +24,9 @@ def explain(scenario: Scenario) -> Iterator[str]:
     yield from _disk("Each disk", scenario.disks)
     for name, table in scenario.disks.single.items():
         yield from _disk(name, table)
+    if scenario.cpu is not None:
+        named = scenario.cpu if isinstance(scenario.cpu, str) else "one of its own kind"
+        yield f"The CPU is {named}."
     for engine in scenario.engine:
         faults = ", ".join(rule.name for rule in engine.faults)
         yield f"The engine {engine.profile} computes" + (

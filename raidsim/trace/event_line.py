@@ -26,8 +26,11 @@ SECOND_NS = 1_000_000_000
 def event_line(time_ns: int, event: object) -> str | None:
     """Return the line of ``event``; None for one that is of no kind known here."""
     columns = _array(event) or _request(event) or _stripe(event) or _disk(event) or _engine(event)
-    if columns is None:
-        return None
+    return None if columns is None else in_columns(time_ns, columns)
+
+
+def in_columns(time_ns: int, columns: Columns) -> str:
+    """Return the line of an event whose kind, name, what and details these are."""
     kind, name, what, details = columns
     seconds, rest_ns = divmod(time_ns, SECOND_NS)
     return f"{seconds:6}.{rest_ns:09}  {kind:<7} {name:<12} {what:<11} {details}".rstrip()
