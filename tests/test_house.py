@@ -25,6 +25,7 @@ FLOORS = {
     "array": 5,
     "trace": 5,
     "bench": 6,
+    "control": 6,
     "nbd": 6,
     "scenario": 7,
     "cli": 8,

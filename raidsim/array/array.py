@@ -15,6 +15,7 @@ from raidsim.array.attributes import get_attribute, set_attribute
 from raidsim.array.live import come_to_rest, go_live, settle
 from raidsim.array.opening import assemble_array, create_array, open_array
 from raidsim.array.settings import Settings
+from raidsim.array.snapshot import take_snapshot
 from raidsim.array.transfer import check_range, read_into, run_bio, write
 from raidsim.md import attributes
 from raidsim.md.bio import FLUSH, Bio
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from raidsim.array.creation import ArraySpec
     from raidsim.array.hardware import Hardware
     from raidsim.array.opening import RunningArray
+    from raidsim.array.snapshot import ArraySnapshot
     from raidsim.array.syncing import Progress, SyncReport
 
     StrPath = str | os.PathLike[str]
@@ -169,11 +171,11 @@ class Array:
         """Stop the array, marked clean, and its machine, and let the images go.
 
         Raises:
-            LeakedDescriptorError: Descriptors that have completed were never acknowledged.
-            SanitizerError: The machine's sanitizer has reports.
+            RaidsimError: descriptors leaked, or the sanitizer has reports; see ``Machine.stop``.
         """
         try:
             come_to_rest(self.mddev)
+            self.settings.save()
             self.mddev.stop_writes()
             self.machine.sim.run()
             manage.remember_wishes(self)
@@ -186,6 +188,10 @@ class Array:
         for image in self.images.values():
             image.close()
         self.machine.raid6.forget()
+
+    def snapshot(self) -> ArraySnapshot:
+        """What it looks like now."""
+        return take_snapshot(self)
 
     # -- bytes ----------------------------------------------------------------------------------
 
@@ -200,7 +206,7 @@ class Array:
         Raises:
             RaidsimError: beyond the end, or the data are lost.
         """
-        check_range(self, offset, length)
+        check_range(self.size, offset, length)
         buffer = np.empty(length, np.uint8)
         self.read_into(offset, buffer)
         return buffer.tobytes()
@@ -279,8 +285,7 @@ class Array:
     def replace(self, disks: Sequence[str], replacements: Sequence[str] = ()) -> list[str]:
         """Have members replaced while they still work, as ``mdadm --replace --with``.
 
-        ``rebuild`` carries it out: each spare is filled from the member it replaces, which then
-        counts as failed. A member that finds no spare waits for one to be added.
+        ``rebuild`` fills each spare from the member it replaces, which then counts as failed.
 
         Args:
             disks: the members to be replaced.
@@ -384,13 +389,8 @@ class Array:
     def set(self, name: str, value: str, progress: Progress | None = None) -> list[SyncReport]:
         """Write an attribute; what was written is kept with the array.
 
-        Args:
-            name: md's name for it.
-            value: as it would be written to the file.
-            progress: as for ``rebuild``.
-
         Returns:
-            What was run, when ``sync_action`` was written.
+            What was run, when ``sync_action`` was written; ``progress`` is as for ``rebuild``.
 
         Raises:
             RaidsimError: there is no such attribute, or it does not take that value, or not now.

@@ -40,17 +40,17 @@ class Monitor:
 
     Args:
         array: the array, which runs.
+        requests: counts what is asked of it, if somebody does.
 
     Attributes:
-        requests: to be fed by whoever serves the array.
         injection: the faults injected into it.
     """
 
-    def __init__(self, array: Array) -> None:
+    def __init__(self, array: Array, requests: RequestMeter | None = None) -> None:
         self._array = array
+        self._requests = requests or RequestMeter()
         self._layers = Layers()
         self._log = EventLog(self.now_ns)
-        self.requests = RequestMeter()
         self.injection = Injection(array, self._layers)
         _log.setLevel(logging.INFO)
         _log.addHandler(self._log)
@@ -84,7 +84,7 @@ class Monitor:
     def activity(self) -> Activity:
         """What the array is doing now."""
         array = self._array
-        requests = self.requests
+        requests = self._requests
         return Activity(
             time_ns=self.now_ns(),
             timed=array.machine.sim.timed,

@@ -9,6 +9,8 @@ from raidsim.disk import FLUSH, OPERATION_NAMES
 class RequestMeter:
     """Plain counters, cheap enough to be always on; whoever serves an array feeds them.
 
+    A request that begins is added to ``in_flight``, one that ends is given to ``end``.
+
     Attributes:
         requests, length_bytes, errors, latency_ns: by operation, ``READ``, ``WRITE`` or
             ``FLUSH``; the latencies are added up.
@@ -26,10 +28,6 @@ class RequestMeter:
         self.latency_ns = [0] * kinds
         self.buckets = [[0] * BUCKETS for _ in range(kinds)]
         self.in_flight = 0
-
-    def begin(self) -> None:
-        """A request begins."""
-        self.in_flight += 1
 
     def end(self, operation: int, length_bytes: int, latency_ns: int, *, failed: bool) -> None:
         """A request that began has ended."""

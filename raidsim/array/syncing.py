@@ -131,9 +131,16 @@ def run_sync(
     if paused:
         thread.stop()  # nothing runs once this returns
     settle(mddev)
+    return sync_report(thread, mismatches, paused=paused)
+
+
+def sync_report(
+    thread: SyncThread, mismatches: MismatchLog | None = None, *, paused: bool
+) -> SyncReport:
+    """How a sync ended, or paused."""
     return SyncReport(
-        action,
-        mddev.resync_mismatches,
+        thread.action,
+        thread.mddev.resync_mismatches,
         _how_it_ended(thread, paused=paused),
         thread.position,
         thread.end_sector,

@@ -41,6 +41,7 @@ COMMANDS = {
     "get": "Show attributes, as in sysfs.",
     "set": "Write an attribute, as in sysfs.",
     "serve": "Serve arrays over NBD.",
+    "inject": "Let disks and engines of a served array go wrong.",
     "engines": "List offload engines, or show one.",
     "dmatest": "Test engines' channels with random transfers.",
     "calibrate": "Measure how fast this machine computes.",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import tell_pending
 from raidsim.cli.parameters import array_argument
+from raidsim.control.attach import open_array
 
 
 @click.command("add")
@@ -18,7 +17,7 @@ def command(array: str, image: str) -> None:
 
     An IMAGE that does not exist is made. A former member is re-added, if it can be.
     """
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         re_added = opened.add(image)
         click.echo(f"{array}: {'re-added' if re_added else 'added'} {image}")
-        tell_pending(take_snapshot(opened))
+        tell_pending(opened.snapshot())

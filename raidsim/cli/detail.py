@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raidsim.array import Array
 from raidsim.array.detail_export import detail_brief_line, detail_export_lines
 from raidsim.array.report import detail_json, detail_lines
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import array_argument, form_options
+from raidsim.control.attach import open_array
 
 if TYPE_CHECKING:
     from raidsim.cli.parameters import Form
@@ -25,8 +24,8 @@ def command(array: str, form: Form | None) -> None:
 
     It may have failed, be unfit to run, or be in use by another program.
     """
-    with Array.open(array, inspect=True) as opened:
-        snapshot = take_snapshot(opened)
+    with open_array(array, inspect=True) as opened:
+        snapshot = opened.snapshot()
     if form == "json":
         print_json(detail_json(snapshot))
     elif form == "brief":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array, forget_image
+from raidsim.array import forget_image
 from raidsim.cli.parameters import array_argument, disk_argument
+from raidsim.control.attach import open_array
 from raidsim.disk import ImageError
 from raidsim.errors import UsageError
 
@@ -20,7 +21,7 @@ def command(array: str, disk: str) -> None:
     removed.
     """
     try:
-        opened = Array.open(array)
+        opened = open_array(array)
     except ImageError as error:
         _do_without(array, disk, error)
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
 from raidsim.cli.output import print_json
 from raidsim.cli.parameters import array_argument, json_option
+from raidsim.control.attach import open_array
 
 
 @click.command("get")
@@ -18,7 +18,7 @@ def command(array: str, names: tuple[str, ...], as_json: bool) -> None:
 
     Of one NAME just the value; of several, or without any of all, name and value.
     """
-    with Array.open(array, inspect=True) as opened:
+    with open_array(array, inspect=True) as opened:
         values = {name: opened.get(name) for name in names or opened.attributes()}
     if as_json:
         print_json(values)

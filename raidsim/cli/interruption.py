@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from raidsim.array import Array
+    from raidsim.control.attach import AnyArray
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def interrupt_after() -> Iterator[None]:
 
 
 @contextmanager
-def interrupt_stops_sync(array: Array) -> Iterator[None]:
+def interrupt_stops_sync(array: AnyArray) -> Iterator[None]:
     """Let Ctrl-C end the sync that ``array`` runs, so that it can go on where it was."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
 from raidsim.array.report import detail_json, mdstat_lines
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import json_option
+from raidsim.control.attach import open_array
 
 
 @click.command("mdstat")
@@ -18,8 +17,8 @@ def command(arrays: tuple[str, ...], as_json: bool) -> None:
     """Show arrays as /proc/mdstat does; their names are their directories'."""
     snapshots = []
     for array in arrays:
-        with Array.open(array, inspect=True) as opened:
-            snapshots.append(take_snapshot(opened))
+        with open_array(array, inspect=True) as opened:
+            snapshots.append(opened.snapshot())
     if as_json:
         print_json([detail_json(snapshot) for snapshot in snapshots])
     else:

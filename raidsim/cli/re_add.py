@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import tell_pending
 from raidsim.cli.parameters import array_argument, disk_argument
+from raidsim.control.attach import open_array
 
 
 @click.command("re-add")
@@ -19,7 +18,7 @@ def command(array: str, disk: str) -> None:
     With a write-intent bitmap only what was written without it has to be rebuilt. DISK is a failed
     member, or the image of one that was removed or left out.
     """
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         opened.re_add(disk)
         click.echo(f"{array}: re-added {disk}")
-        tell_pending(take_snapshot(opened))
+        tell_pending(opened.snapshot())

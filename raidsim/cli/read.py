@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 
-from raidsim.array import Array
 from raidsim.cli.output import progress_bar
 from raidsim.cli.parameters import Size, array_argument
 from raidsim.cli.transfer import next_piece, piece_bytes
+from raidsim.control.attach import open_array
 from raidsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from raidsim.cli.output import Progress
+    from raidsim.control.attach import AnyArray
 
 
 class _SizeOrAll(Size):
@@ -49,7 +50,7 @@ def command(array: str, offset: int, length: int, output: str | None) -> None:
     """
     if output is None and sys.stdout.isatty():
         raise UsageError("an array's bytes are not for a terminal; use --output, or a pipe")
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         end = opened.size if length < 0 else offset + length
         if offset > opened.size or end > opened.size:
             raise UsageError(
@@ -82,8 +83,10 @@ def _destination(output: str | None) -> Iterator[BinaryIO]:
             partial.unlink(missing_ok=True)
 
 
-def _read(array: Array, file: BinaryIO, offset: int, end: int, progress: Progress | None) -> None:
-    piece = piece_bytes(array)
+def _read(
+    array: AnyArray, file: BinaryIO, offset: int, end: int, progress: Progress | None
+) -> None:
+    piece = piece_bytes(array.snapshot())
     buffer = np.empty(min(piece, end - offset), np.uint8)
     start = offset
     while offset < end:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.interruption import interrupt_stops_sync
 from raidsim.cli.output import describe_end, print_json, progress_bar, sync_status
 from raidsim.cli.parameters import SECTOR_BYTES, array_argument, json_option
+from raidsim.control.attach import open_array
 
 _KERNEL_WORDS = {"recover": "recovery", "resync": "resync"}
 
@@ -21,10 +20,10 @@ def command(array: str, as_json: bool) -> int:
 
     Stopped with Ctrl-C it goes on there when run again, and killed, from its last checkpoint.
     """
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         with progress_bar(SECTOR_BYTES) as progress, interrupt_stops_sync(opened):
             reports = opened.rebuild(progress)
-        snapshot = take_snapshot(opened)
+        snapshot = opened.snapshot()
     if as_json:
         print_json(
             {

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.output import tell_pending
 from raidsim.cli.parameters import array_argument
+from raidsim.control.attach import open_array
 
 
 @click.command("replace")
@@ -25,10 +24,10 @@ def command(array: str, disks: tuple[str, ...], replacements: tuple[str, ...]) -
 
     A member that finds no spare waits until one is added.
     """
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         waiting = opened.replace(disks, replacements)
         for disk in disks:
             click.echo(f"{array}: marked {disk} for replacement")
         for disk in waiting:
             click.echo(f"{array}: {disk} waits for a spare: add one with `raidsim add`")
-        tell_pending(take_snapshot(opened))
+        tell_pending(opened.snapshot())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raidsim.array import Array
 from raidsim.cli.interruption import interrupt_stops_sync
 from raidsim.cli.mismatches import (
     check_summary,
@@ -16,10 +15,11 @@ from raidsim.cli.mismatches import (
 )
 from raidsim.cli.output import describe_end, print_json, progress_bar
 from raidsim.cli.parameters import SECTOR_BYTES
+from raidsim.control.attach import open_array
+from raidsim.md.layout import Geometry
 
 if TYPE_CHECKING:
     from raidsim.array import SyncReport
-    from raidsim.md.layout import Geometry
 
 
 def scrub(
@@ -34,14 +34,15 @@ def scrub(
         listed: print each mismatch as well.
         locate: let the repair rewrite what is wrong instead of parity.
     """
-    with Array.open(array) as opened:
-        redundant = opened.mddev.redundant  # if not, md begins no scrub
+    with open_array(array) as opened:
+        before = opened.snapshot()
+        redundant = before.degraded < before.max_degraded  # if not, md begins no scrub
         with progress_bar(SECTOR_BYTES) as progress, interrupt_stops_sync(opened):
             if action == "check":
                 report = opened.check(progress)
             else:
                 report = opened.repair(progress, locate=locate)
-        geometry = opened.mddev.geometry
+    geometry = Geometry(before.level, before.layout, before.raid_disks, before.chunk_sectors)
     if as_json:
         facts: dict[str, object] = {
             "array": array,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,6 +13,9 @@ import click
 
 from raidsim.array import Array
 from raidsim.array.directory import ArrayDirectory
+from raidsim.array.monitor import Monitor
+from raidsim.cli.output import log_warnings
+from raidsim.control.server import ControlServer
 from raidsim.errors import UsageError
 from raidsim.nbd import NbdServer
 from raidsim.nbd.hardware import ServedHardware
@@ -95,7 +98,12 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     scheme = "nbd" if tls is None else "nbds"
-    async with NbdServer(arrays, tls=tls) as server:
+    async with NbdServer(arrays, tls=tls) as server, AsyncExitStack() as stack:
+        stack.enter_context(log_warnings())
+        for export in server.exports.values():
+            monitor = stack.enter_context(Monitor(export.array, export.requests))
+            control = ControlServer(export.array, monitor, export.pump.wake)
+            await stack.enter_async_context(control)
         if isinstance(address, Path):
             await server.listen_unix(address)
             where = f"{scheme}+unix:///{{}}?socket={quote(str(address))}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from raidsim.array import Array
-from raidsim.array.snapshot import take_snapshot
 from raidsim.cli.interruption import interrupt_stops_sync
 from raidsim.cli.output import describe_end, progress_bar, sync_status, tell_pending
 from raidsim.cli.parameters import SECTOR_BYTES, array_argument
+from raidsim.control.attach import open_array
 from raidsim.md.sync import ACTION_WORDS
 
 
@@ -21,10 +20,10 @@ def command(array: str, name: str, value: str) -> int:
 
     It is kept with the array. An action written to sync_action is run.
     """
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         with progress_bar(SECTOR_BYTES) as progress, interrupt_stops_sync(opened):
             reports = opened.set(name, value, progress)
-        snapshot = take_snapshot(opened)
+        snapshot = opened.snapshot()
     for report in reports:
         word = ACTION_WORDS.get(report.action, report.action)
         mismatches = f", mismatch_cnt {report.mismatch_sectors} sectors" if report.requested else ""

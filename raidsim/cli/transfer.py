@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from raidsim.array import Array
+    from raidsim.array.snapshot import ArraySnapshot
 
 _PIECE_BYTES = 8 << 20
 
 
-def piece_bytes(array: Array) -> int:
+def piece_bytes(snapshot: ArraySnapshot) -> int:
     """Size of a good piece: some MiB of whole rows."""
-    geometry = array.mddev.geometry
-    row_bytes = (geometry.chunk_sectors << 9) * geometry.data_disks
+    data_disks = snapshot.raid_disks - snapshot.max_degraded
+    row_bytes = (snapshot.chunk_sectors << 9) * data_disks
     return max(row_bytes, _PIECE_BYTES // row_bytes * row_bytes)
 
 

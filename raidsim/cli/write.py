@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from raidsim.array import Array
 from raidsim.cli.interruption import interrupt_after
 from raidsim.cli.output import progress_bar
 from raidsim.cli.parameters import Size, array_argument
 from raidsim.cli.transfer import next_piece, piece_bytes
+from raidsim.control.attach import open_array
 from raidsim.errors import UsageError
 
 if TYPE_CHECKING:
     from typing import BinaryIO
 
     from raidsim.cli.output import Progress
+    from raidsim.control.attach import AnyArray
 
 
 @click.command("write")
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 def command(array: str, file: BinaryIO, offset: int) -> None:
     """Write FILE, or standard input, to an array."""
     length = _length(file)
-    with Array.open(array) as opened:
+    with open_array(array) as opened:
         if length is not None and offset + length > opened.size:
             raise UsageError(
                 f"{file.name}: {length} bytes at {offset} reach beyond the end of the array,"
@@ -57,10 +58,10 @@ def _length(file: BinaryIO) -> int | None:
 
 
 def _write(
-    array: Array, file: BinaryIO, offset: int, length: int | None, progress: Progress | None
+    array: AnyArray, file: BinaryIO, offset: int, length: int | None, progress: Progress | None
 ) -> int:
     """Copy all of ``file`` to ``array`` and return how much that was."""
-    piece = piece_bytes(array)
+    piece = piece_bytes(array.snapshot())
     buffer = memoryview(bytearray(piece))
     assert isinstance(file, io.BufferedIOBase)
     start = offset

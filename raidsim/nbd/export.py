@@ -7,11 +7,13 @@ so it is alone among the writes. Clients are told of the sectors, so that few as
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from raidsim.array.requests import RequestMeter
 from raidsim.md.bio import FLUSH, READ, WRITE, Bio
 from raidsim.md.raid5.stripe_head import UNIT_BYTES
 from raidsim.nbd import sequence
@@ -54,6 +56,9 @@ _FLAGS = (
     | NBD_FLAG_CAN_MULTI_CONN
 )
 
+# What a request counts as; the others write.
+_COUNTS_AS = {NBD_CMD_READ: READ, NBD_CMD_CACHE: READ, NBD_CMD_FLUSH: FLUSH}
+
 
 class Export:
     """An array that clients read and write; made within a running event loop.
@@ -72,6 +77,7 @@ class Export:
         block_bytes_preferred: a full row of data, or a chunk where that is no power of two, as the
             protocol wants it.
         in_flight: requests that clients wait for.
+        requests: counts what clients ask.
         pump: runs the array's simulation; whoever changes the array from outside wakes it.
     """
 
@@ -88,6 +94,7 @@ class Export:
         self.block_bytes_minimum = 512
         self.block_bytes_preferred = chunk_bytes if row_bytes & (row_bytes - 1) else row_bytes
         self.in_flight = 0
+        self.requests = RequestMeter()
         self._border_bytes = array.mddev.personality.conf.cache.max_units * UNIT_BYTES
         self._mddev = array.mddev
         self._sim = array.machine.sim
@@ -104,6 +111,8 @@ class Export:
     def submit(self, request: Request) -> None:
         """Take a request, which is begun together with all that come at the same moment."""
         command = request.command
+        request.begun_ns = time.perf_counter_ns()
+        self.requests.in_flight += 1
         if command == NBD_CMD_READ:
             self._reads.append(request)
         elif command in {NBD_CMD_FLUSH, NBD_CMD_CACHE}:
@@ -222,6 +231,12 @@ class Export:
 
     def _end(self, request: Request, status: int) -> None:
         self.in_flight -= 1
+        self.requests.end(
+            _COUNTS_AS.get(request.command, WRITE),
+            request.length,
+            time.perf_counter_ns() - request.begun_ns,
+            failed=bool(status),
+        )
         request.error = NBD_EIO if status else 0
         request.end(request)
 

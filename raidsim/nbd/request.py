@@ -23,10 +23,21 @@ class Request:
     Attributes:
         fua: its writes must be on stable storage when it ends.
         buffer: whole sectors, of which the client's bytes are a part; none of a flush and the like.
+        begun_ns: when it came, by the host's clock.
         error: what the client is told, 0 if all went well.
     """
 
-    __slots__ = ("buffer", "command", "cookie", "end", "error", "fua", "length", "offset")
+    __slots__ = (
+        "begun_ns",
+        "buffer",
+        "command",
+        "cookie",
+        "end",
+        "error",
+        "fua",
+        "length",
+        "offset",
+    )
 
     def __init__(
         self,
@@ -44,6 +55,7 @@ class Request:
         self.length = length
         self.end = end
         self.fua = fua
+        self.begun_ns = 0
         self.buffer: NDArray[np.uint8] | None = None
         self.error = 0
 
