@@ -26,6 +26,7 @@ FLOORS = {
     "trace": 5,
     "bench": 6,
     "control": 6,
+    "explain": 6,
     "nbd": 6,
     "scenario": 7,
     "cli": 8,

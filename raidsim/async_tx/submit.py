@@ -306,7 +306,7 @@ def _channel_switch(depend_tx: DmaAsyncTxDescriptor, tx: DmaAsyncTxDescriptor) -
         intr_tx = chan.prep_dma_interrupt(0)
     hook = device.machine.sim.hook
     if hook.listeners:
-        hook.emit(ChannelSwitch(chan.name, tx.chan.name, intr_tx is not None))
+        hook.emit(ChannelSwitch(chan.name, tx.chan.name, intr_tx is not None, hook.origin))
     if intr_tx is None:
         _wait(depend_tx)
         tx.tx_submit()

@@ -42,6 +42,7 @@ COMMANDS = {
     "set": "Write an attribute, as in sysfs.",
     "serve": "Serve arrays over NBD.",
     "inject": "Let disks and engines of a served array go wrong.",
+    "explain": "Show what an array would do for one read or write.",
     "engines": "List offload engines, or show one.",
     "dmatest": "Test engines' channels with random transfers.",
     "calibrate": "Measure how fast this machine computes.",

@@ -55,12 +55,14 @@ class Callback(NamedTuple):
 class ChannelSwitch(NamedTuple):
     """A dependency crosses from one channel to another.
 
-    ``interrupt`` tells whether an interrupt descriptor carries it over, or the CPU polled.
+    ``interrupt`` tells whether an interrupt descriptor carries it over, or the CPU polled;
+    ``origin`` is the number of what both operations are for.
     """
 
     parent: str
     child: str
     interrupt: bool
+    origin: int = 0
 
 
 class EngineFaultFired(NamedTuple):

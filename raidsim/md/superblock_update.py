@@ -93,7 +93,8 @@ class SuperblockUpdate:
             self._write_supers(nospares=nospares)
         else:
             # Superblocks with more events than the bitmap has would call it out of date.
-            mddev.bitmap.update_sb(lambda: self._write_supers(nospares=nospares))
+            with hook.working_for(self._number):
+                mddev.bitmap.update_sb(lambda: self._write_supers(nospares=nospares))
 
     def _write_supers(self, *, nospares: bool) -> None:
         mddev = self._mddev

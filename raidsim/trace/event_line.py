@@ -141,9 +141,9 @@ def _engine(event: object) -> Columns | None:
                 if channel is None
                 else ("engine", channel, "callback", where)
             )
-        case engine.ChannelSwitch(parent, child, interrupt):
+        case engine.ChannelSwitch(parent, child, interrupt, origin):
             how = "by interrupt" if interrupt else "by polling"
-            return "engine", parent, "switch", f"to {child} {how}"
+            return "engine", parent, "switch", f"to {child} {how}{_for(origin)}"
         case engine.EngineFaultFired(channel, kind, operation):
             return "fault", channel, kind, operation
         case engine.Software(operation, length, origin):

@@ -1,0 +1,48 @@
+"""A shadow of an array: it does what the array would do, and nothing of it stays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from raidsim.array import Array
+from raidsim.array.directory import ArrayDirectory
+from raidsim.array.hardware import Hardware
+from raidsim.array.snapshot import take_snapshot
+from raidsim.disk.observed import ObservedDisk
+from raidsim.disk.overlay import OverlayDisk
+from raidsim.machine import Machine
+from raidsim.md.mddev import ArrayStateError
+
+if TYPE_CHECKING:
+    import os
+
+    from raidsim.disk import Disk, ImageDisk
+
+
+class ShadowHardware(Hardware):
+    """Images are only read; what is written to them stays in memory. All disks are observed."""
+
+    def disk(self, image: ImageDisk) -> Disk:
+        """What md is given of a member."""
+        return ObservedDisk(self.machine, OverlayDisk(super().disk(image)))
+
+
+def open_shadow(path: str | os.PathLike[str]) -> Array:
+    """Run the array of a directory without changing it, even while another program runs it.
+
+    Whoever is done with it calls its ``abandon``.
+
+    Raises:
+        RaidsimError: it cannot be run.
+    """
+    directory = ArrayDirectory.load(path)
+    machine = Machine(engines=directory.engines, kernel="numpy")
+    array = Array.open(path, inspect=True, hardware=ShadowHardware(machine))
+    if not take_snapshot(array).started:
+        array.abandon()
+        raise ArrayStateError(
+            f"{path}: cannot start a dirty degraded array: its parity may be wrong where a write"
+            " was cut short; `raidsim assemble --force` takes it as it is"
+        )
+    array.mddev.readonly = directory.readonly
+    return array
