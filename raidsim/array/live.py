@@ -28,13 +28,13 @@ def settle(mddev: Mddev) -> None:
     """Let what was begun take effect.
 
     An array that is not live comes to rest. One that is goes on: only what has to be written
-    down is waited for.
+    down is waited for, unless the array is broken: then nobody is in a hurry.
     """
     sim = mddev.machine.sim
     if mddev.begin_sync is None:
         sim.run()
     else:
-        sim.run_until(lambda: not mddev.sb_change_pending, "superblocks")
+        sim.run_until(lambda: mddev.broken or not mddev.sb_change_pending, "superblocks")
 
 
 def come_to_rest(mddev: Mddev) -> None:

@@ -112,6 +112,8 @@ class Connection(asyncio.BufferedProtocol):
         """Let the client go now."""
         self._closing = True
         self._transport.abort()
+        if self._wanted == UPGRADE:
+            self.connection_lost(None)  # meanwhile asyncio tells nobody
 
     def _consume(self) -> None:
         """Go on with what has come, and listen for more unless too much is under way."""
@@ -174,7 +176,6 @@ class Connection(asyncio.BufferedProtocol):
             )
         except OSError:
             self.abort()
-            self.connection_lost(None)  # asyncio tells the layer below only
             return
         assert transport is not None
         self._transport = transport

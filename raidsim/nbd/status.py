@@ -100,7 +100,7 @@ def _health(array: Array, offset: int, end: int) -> Iterator[Extent]:
         in_chunk = in_row % chunk_bytes
         place = bisect_right(starts, row * geometry.chunk_sectors + in_chunk // 512) - 1
         alike_rows = ends[place] // geometry.chunk_sectors
-        if alike_rows > row:  # up to the end of this row all is alike, and of others maybe
+        if starts[place] <= row * geometry.chunk_sectors and alike_rows > row:
             size = alike_rows * row_bytes - offset
         else:
             until = ends[place] * 512 - row * chunk_bytes

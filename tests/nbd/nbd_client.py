@@ -29,12 +29,17 @@ class Client:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout)
-        self.socket.connect(address)
         self.structured = False
         self.cookie = 0
         self.lengths: dict[int, tuple[int, int]] = {}
-        magic, option_magic, self.server_flags = p.GREETING.unpack(self.receive(p.GREETING.size))
-        assert (magic, option_magic) == (p.NBDMAGIC, p.IHAVEOPT)
+        try:
+            self.socket.connect(address)
+            greeting = p.GREETING.unpack(self.receive(p.GREETING.size))
+        except BaseException:
+            self.socket.close()
+            raise
+        assert greeting[:2] == (p.NBDMAGIC, p.IHAVEOPT)
+        self.server_flags = greeting[2]
         self.send(p.CLIENT_FLAGS.pack(flags))
 
     def __enter__(self):
