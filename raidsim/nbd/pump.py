@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from raidsim.sim import Simulator
 
 # How long the simulation may run on while clients wait to be heard: about as long as a stripe head
-# or two take. Background work has as much again for itself, once clients' requests have ended.
+# or two take.
 _SLICE_NS = 500_000
+# How far the clock may be moved on at the end, for requests that are still under way.
+_FINISH_NS = 10_000_000_000
 
 
 class Pump:
@@ -63,9 +65,14 @@ class Pump:
         """Run until no client waits any more, whatever the clock says; what can't end is left."""
         self._stopped = True
         self._disarm()
+        sim = self._sim
         self._begin()
-        while self._waiting_for() and (self._sim.busy or self._sim.next_ns is not None):
-            self._sim.run_until_ns(self._sim.next_ns or 0, self._clients_are_served)
+        end_ns = sim.now_ns + _FINISH_NS
+        while self._waiting_for():
+            due_ns = sim.now_ns if sim.busy else sim.next_ns
+            if due_ns is None or due_ns > end_ns:
+                break
+            sim.run_until_ns(due_ns, self._clients_are_served)
         self._deliver()
 
     def _turn(self) -> None:
@@ -89,18 +96,22 @@ class Pump:
         self._next_is_now = False
 
     def _run(self) -> bool:
-        """Take a turn; tell whether all was done that was due."""
-        sim = self._sim
-        if sim.timed:
-            # What is begun now must not come before what was due until now.
-            self._run_slice(self._slice_is_over)
-        self._begin()
-        done = self._run_slice(self._clients_are_served)
-        return done or self._run_slice(self._slice_is_over)
+        """Take a turn; tell whether all was done that was due.
 
-    def _run_slice(self, enough: Callable[[], bool]) -> bool:
+        Once clients' requests have ended, background work has as much time as they took.
+        """
+        start_ns = self._now_ns()
+        if self._sim.timed:
+            # What is begun now must not come before what was due until now.
+            self._run_slice(_SLICE_NS, self._slice_is_over)
+        self._begin()
+        if self._run_slice(_SLICE_NS, self._clients_are_served):
+            return True
+        return self._run_slice(max(_SLICE_NS, self._now_ns() - start_ns), self._slice_is_over)
+
+    def _run_slice(self, length_ns: int, enough: Callable[[], bool]) -> bool:
         now_ns = self._now_ns()
-        self._slice_end_ns = now_ns + _SLICE_NS
+        self._slice_end_ns = now_ns + length_ns
         done = self._sim.run_until_ns(now_ns, enough)
         self._deliver()
         return done

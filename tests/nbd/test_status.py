@@ -11,7 +11,7 @@ HOLE = p.NBD_STATE_HOLE | p.NBD_STATE_ZERO
 CHUNK = 65536
 
 
-def extents(client, context, offset, length, flags=0):
+def extents(client, offset, length, flags=0):
     """All extents of a range, as (start, end, status), however many requests that takes."""
     found = []
     end = offset + length
@@ -51,22 +51,22 @@ def health(server):
 
 def test_an_array_of_zeros_is_one_hole(server, allocation):
     size = server.array.size
-    assert extents(allocation, "base:allocation", 0, size) == [(0, size, HOLE)]
+    assert extents(allocation, 0, size) == [(0, size, HOLE)]
 
 
-def test_what_was_written_is_no_hole(server, allocation):
+def test_what_was_written_is_no_hole(allocation):
     allocation.write(CHUNK, b"d" * 2 * CHUNK)
-    found = extents(allocation, "base:allocation", 0, 6 * CHUNK)
+    found = extents(allocation, 0, 6 * CHUNK)
     assert found == [(0, CHUNK, HOLE), (CHUNK, 3 * CHUNK, 0), (3 * CHUNK, 6 * CHUNK, HOLE)]
 
 
-def test_holes_never_hide_data(server, allocation):
+def test_holes_never_hide_data(allocation):
     """Wherever it says zeros, there are zeros."""
     rng = random.Random(5)
     for _ in range(30):
         allocation.write(rng.randrange(0, 3 << 20), rng.randbytes(rng.randrange(1, 20_000)))
     offset, length = 1111, 2 << 20
-    for start, end, status in extents(allocation, "base:allocation", offset, length):
+    for start, end, status in extents(allocation, offset, length):
         if status:
             assert allocation.read(start, end - start) == bytes(end - start)
 
@@ -77,7 +77,7 @@ def test_what_a_missing_member_held_counts_as_data(server, allocation):
     for chunk in range(15):
         member = geometry.compute_sector(chunk * CHUNK // 512)[1]
         expected = (chunk * CHUNK, (chunk + 1) * CHUNK, 0 if member == 0 else HOLE)
-        assert extents(allocation, "base:allocation", chunk * CHUNK, CHUNK) == [expected]
+        assert extents(allocation, chunk * CHUNK, CHUNK) == [expected]
 
 
 def test_one_extent_if_only_one_is_asked_for(allocation):
@@ -96,18 +96,18 @@ def test_both_contexts_are_told_of_in_one_reply(server):
 
 def test_a_healthy_array_is_clean(server, health):
     size = server.array.size
-    assert extents(health, "raidsim:health", 0, size) == [(0, size, p.HEALTH_CLEAN)]
+    assert extents(health, 0, size) == [(0, size, p.HEALTH_CLEAN)]
 
 
 def test_an_array_that_lacks_a_member_is_degraded(server, health):
     server.call(server.array.fail, "disk0.img")
-    assert extents(health, "raidsim:health", 0, 512) == [(0, 512, p.HEALTH_DEGRADED)]
+    assert extents(health, 0, 512) == [(0, 512, p.HEALTH_DEGRADED)]
 
 
 def test_an_array_that_lacks_too_many_is_bad(server, health):
     for slot in range(3):
         server.call(server.array.fail, f"disk{slot}.img")
-    assert extents(health, "raidsim:health", 512, 512) == [(512, 1024, p.HEALTH_BAD)]
+    assert extents(health, 512, 512) == [(512, 1024, p.HEALTH_BAD)]
 
 
 def test_what_is_still_to_be_rebuilt_is_told_from_what_is(server, health, tmp_path):
@@ -129,7 +129,7 @@ def test_what_is_still_to_be_rebuilt_is_told_from_what_is(server, health, tmp_pa
     rebuilding = p.HEALTH_DEGRADED | p.HEALTH_REBUILDING
     reached = next(r.recovery_offset for r in array.mddev.rdevs if r.recovering) * 512
     assert 0 < reached < array.mddev.dev_sectors * 512
-    found = extents(health, "raidsim:health", 0, array.size)
+    found = extents(health, 0, array.size)
     rows, rest = divmod(reached, CHUNK)
     if not rest:
         assert found == [(0, rows * row, 0), (rows * row, array.size, rebuilding)]
@@ -153,6 +153,6 @@ def test_bad_blocks_show_where_they_are_in_each_chunk_of_their_row(server, healt
         (2 * CHUNK + 4096, 2 * CHUNK + 8192, p.HEALTH_DEGRADED),
         (2 * CHUNK + 8192, 6 * CHUNK, 0),
     ]
-    assert extents(health, "raidsim:health", 0, 6 * CHUNK) == degraded
+    assert extents(health, 0, 6 * CHUNK) == degraded
     server.call(spoil, {1, 2})
-    assert extents(health, "raidsim:health", 4096, 4096) == [(4096, 8192, p.HEALTH_BAD)]
+    assert extents(health, 4096, 4096) == [(4096, 8192, p.HEALTH_BAD)]
