@@ -4,10 +4,14 @@ Addition in the field is xor, so P is the sum of the data blocks, and Q the sum 
 block i. What one or two failed blocks held follows by solving these two equations for them.
 A missing data block (None) is a block of zeros: it is left out, and the others keep their
 coefficients (Linux crypto/async_tx/async_pq.c).
+
+The matrix depends on which blocks there are and which are wanted, not on the blocks: it is worked
+out once.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +25,11 @@ if TYPE_CHECKING:
 Block = npt.NDArray[np.uint8]
 
 MAX_DATA_BLOCKS = 253
+# Matrices that are kept, of some 6 KB in the widest recoveries.
+_MAX_MATRICES = 1024
+
+# Which entries of a list of blocks are there.
+_Present = tuple[bool, ...]
 
 
 class LinearMap(NamedTuple):
@@ -34,6 +43,14 @@ class LinearMap(NamedTuple):
     rows: tuple[tuple[int, ...], ...]
 
 
+class _Matrix(NamedTuple):
+    """A linear map of the blocks at these places in a list."""
+
+    dests: tuple[int, ...]
+    sources: tuple[int, ...]
+    rows: tuple[tuple[int, ...], ...]
+
+
 def sum_product(dest: Block, sources: Sequence[Block], coefficients: Sequence[int]) -> LinearMap:
     """``dest`` = the sum of the sources times their coefficients."""
     if not sources or len(sources) != len(coefficients):
@@ -43,80 +60,110 @@ def sum_product(dest: Block, sources: Sequence[Block], coefficients: Sequence[in
 
 def syndrome(blocks: Sequence[Block | None]) -> LinearMap:
     """P and Q of the data, or whichever of the two is there (lib/raid6/int.uc)."""
-    data = _data(blocks, range(_data_count(blocks)))
-    rows = ((1,) * len(data), tuple(gfexp[index] for index in data))
-    return _onto_parity(blocks, tuple(data.values()), rows)
+    return _apply(_syndrome(_present(blocks)), blocks)
 
 
 def syndrome_change(blocks: Sequence[Block | None], start: int, stop: int) -> LinearMap:
     """What xors the data blocks from ``start`` to ``stop``, inclusive, into P and Q."""
-    if not 0 <= start <= stop < _data_count(blocks):
-        raise ValueError(f"data blocks {start} to {stop} of {len(blocks) - 2}")
-    data = _data(blocks, range(start, stop + 1))
-    p, q = blocks[-2], blocks[-1]
-    parity = tuple(block for block in (p, q) if block is not None)
-    row_p = ([1] if p is not None else []) + ([0] if q is not None else [])
-    row_q = [coefficient ^ 1 for coefficient in row_p]
-    rows = ((*row_p, *(1 for _ in data)), (*row_q, *(gfexp[index] for index in data)))
-    return _onto_parity(blocks, (*parity, *data.values()), rows)
+    return _apply(_syndrome_change(_present(blocks), start, stop), blocks)
 
 
 def recovery_2data(blocks: Sequence[Block | None], faila: int, failb: int) -> LinearMap:
-    """The two failed data blocks, from the other data, P and Q (lib/raid6/recov.c).
+    """The two failed data blocks, from the other data, P and Q (lib/raid6/recov.c)."""
+    return _apply(_recovery_2data(_present(blocks), *sorted((faila, failb))), blocks)
+
+
+def recovery_datap(blocks: Sequence[Block | None], faila: int) -> LinearMap:
+    """The failed data block and P, from the other data and Q (lib/raid6/recov.c)."""
+    return _apply(_recovery_datap(_present(blocks), faila), blocks)
+
+
+def _present(blocks: Sequence[Block | None]) -> _Present:
+    return tuple([block is not None for block in blocks])
+
+
+def _apply(matrix: _Matrix, blocks: Sequence[Block | None]) -> LinearMap:
+    """The map of ``blocks``, those of which that ``matrix`` names are there."""
+    dests = tuple([blocks[place] for place in matrix.dests])
+    sources = tuple([blocks[place] for place in matrix.sources])
+    return LinearMap(dests, sources, matrix.rows)  # type: ignore[arg-type]
+
+
+@lru_cache(_MAX_MATRICES)
+def _syndrome(present: _Present) -> _Matrix:
+    data = _data(present, range(_data_count(present)))
+    rows = ((1,) * len(data), tuple(gfexp[index] for index in data))
+    return _onto_parity(present, data, rows)
+
+
+@lru_cache(_MAX_MATRICES)
+def _syndrome_change(present: _Present, start: int, stop: int) -> _Matrix:
+    if not 0 <= start <= stop < _data_count(present):
+        raise ValueError(f"data blocks {start} to {stop} of {len(present) - 2}")
+    data = _data(present, range(start, stop + 1))
+    p, q = len(present) - 2, len(present) - 1
+    parity = tuple(place for place in (p, q) if present[place])
+    row_p = ([1] if present[p] else []) + ([0] if present[q] else [])
+    row_q = [coefficient ^ 1 for coefficient in row_p]
+    rows = ((*row_p, *(1 for _ in data)), (*row_q, *(gfexp[index] for index in data)))
+    return _onto_parity(present, (*parity, *data), rows)
+
+
+@lru_cache(_MAX_MATRICES)
+def _recovery_2data(present: _Present, a: int, b: int) -> _Matrix:
+    """Solve for both.
 
     With P' and Q' the syndrome of the other data: ``D_b = (P + P') / (2^(b-a) + 1) +
     (Q + Q') / (2^a + 2^b)`` and ``D_a = P + P' + D_b``.
     """
-    a, b = sorted((faila, failb))
-    if not 0 <= a < b < _data_count(blocks):
-        raise ValueError(f"cannot recover data blocks {faila} and {failb} of {len(blocks) - 2}")
-    data_a, data_b, p, q = blocks[a], blocks[b], blocks[-2], blocks[-1]
-    if data_a is None or data_b is None or p is None or q is None:
+    if not 0 <= a < b < _data_count(present):
+        raise ValueError(f"cannot recover data blocks {a} and {b} of {len(present) - 2}")
+    p, q = len(present) - 2, len(present) - 1
+    if not (present[a] and present[b] and present[p] and present[q]):
         raise ValueError("recovery of two data blocks needs both of them, P and Q")
     factor_p = gfexi[b - a]
     factor_q = gfinv[gfexp[a] ^ gfexp[b]]
-    data = _data(blocks, (index for index in range(len(blocks) - 2) if index not in {a, b}))
+    data = _data(present, (index for index in range(p) if index not in {a, b}))
     others = [factor_p ^ int(gfmul[factor_q, gfexp[index]]) for index in data]
     row_b = (*others, factor_p, factor_q)
     row_a = (*(coefficient ^ 1 for coefficient in others), factor_p ^ 1, factor_q)
-    return LinearMap((data_b, data_a), (*data.values(), p, q), (row_b, row_a))
+    return _Matrix((b, a), (*data, p, q), (row_b, row_a))
 
 
-def recovery_datap(blocks: Sequence[Block | None], faila: int) -> LinearMap:
-    """The failed data block and P, from the other data and Q (lib/raid6/recov.c).
-
-    With Q' the syndrome of the other data: ``D_a = (Q + Q') / 2^a``, and P the sum of all data.
-    """
-    if not 0 <= faila < _data_count(blocks):
-        raise ValueError(f"cannot recover data block {faila} of {len(blocks) - 2}")
-    data_a, p, q = blocks[faila], blocks[-2], blocks[-1]
-    if data_a is None or p is None or q is None:
+@lru_cache(_MAX_MATRICES)
+def _recovery_datap(present: _Present, a: int) -> _Matrix:
+    """Solve for the data: with Q' as above ``D_a = (Q + Q') / 2^a``, and P is the sum of all."""
+    if not 0 <= a < _data_count(present):
+        raise ValueError(f"cannot recover data block {a} of {len(present) - 2}")
+    p, q = len(present) - 2, len(present) - 1
+    if not (present[a] and present[p] and present[q]):
         raise ValueError("recovery of a data block and P needs both of them and Q")
-    factor = gfinv[gfexp[faila]]
-    data = _data(blocks, (index for index in range(len(blocks) - 2) if index != faila))
+    factor = gfinv[gfexp[a]]
+    data = _data(present, (index for index in range(p) if index != a))
     others = [int(gfmul[factor, gfexp[index]]) for index in data]
     row_a = (*others, factor)
     row_p = (*(coefficient ^ 1 for coefficient in others), factor)
-    return LinearMap((data_a, p), (*data.values(), q), (row_a, row_p))
+    return _Matrix((a, p), (*data, q), (row_a, row_p))
 
 
-def _data_count(blocks: Sequence[Block | None]) -> int:
-    count = len(blocks) - 2
+def _data_count(present: _Present) -> int:
+    count = len(present) - 2
     if not 1 <= count <= MAX_DATA_BLOCKS:
         raise ValueError(f"{count} data blocks: raid6 takes 1 to {MAX_DATA_BLOCKS}")
     return count
 
 
-def _data(blocks: Sequence[Block | None], indices: Iterable[int]) -> dict[int, Block]:
-    return {index: block for index in indices if (block := blocks[index]) is not None}
+def _data(present: _Present, indices: Iterable[int]) -> tuple[int, ...]:
+    return tuple(index for index in indices if present[index])
 
 
 def _onto_parity(
-    blocks: Sequence[Block | None],
-    sources: tuple[Block, ...],
+    present: _Present,
+    sources: tuple[int, ...],
     rows: tuple[tuple[int, ...], tuple[int, ...]],
-) -> LinearMap:
-    wanted = [(dest, row) for dest, row in zip(blocks[-2:], rows, strict=True) if dest is not None]
+) -> _Matrix:
+    places = (len(present) - 2, len(present) - 1)
+    wanted = [(dest, row) for dest, row in zip(places, rows, strict=True) if present[dest]]
     if not wanted:
         raise ValueError("neither P nor Q is wanted")
-    return LinearMap(tuple(dest for dest, _ in wanted), sources, tuple(row for _, row in wanted))
+    return _Matrix(tuple(dest for dest, _ in wanted), sources, tuple(row for _, row in wanted))
