@@ -321,7 +321,8 @@ class Mddev:
     @property
     def sb_change_pending(self) -> bool:
         """Superblocks have to be on their members before anything else is written."""
-        return self._sb_update.pending
+        update = self._sb_update
+        return bool(update.flags or update.under_way)
 
     def update_superblocks(self, flags: int) -> None:
         """Ask for the superblocks to be written; nothing is written to the array before."""

@@ -40,26 +40,16 @@ class SuperblockUpdate:
 
     Attributes:
         flags: ``MD_SB_CHANGE_*``, why an update is due; 0 when none is.
-        under_way: an update is being written.
+        under_way: writes of the present update that have not ended; 0 when none is under way.
     """
 
     def __init__(self, mddev: Mddev, now: Callable[[], float]) -> None:
         self._mddev = mddev
         self._now = now
         self._can_decrease_events = False
-        self._writes_pending = 0
+        self.under_way = 0
         self._number = 0
         self.flags = 0
-
-    @property
-    def under_way(self) -> bool:
-        """An update is being written."""
-        return bool(self._writes_pending)
-
-    @property
-    def pending(self) -> bool:
-        """An update is due, or being written."""
-        return bool(self.flags or self._writes_pending)
 
     def start(self) -> None:
         """Write the superblocks of all working members; ``mddev.check_recovery`` comes after.
@@ -84,7 +74,7 @@ class SuperblockUpdate:
         else:
             mddev.events += 1
             self._can_decrease_events = nospares
-        self._writes_pending = 1
+        self.under_way = 1
         hook = mddev.machine.sim.hook
         if hook.listeners:
             self._number = hook.next_number()
@@ -103,7 +93,7 @@ class SuperblockUpdate:
             for rdev in mddev.rdevs
             if not rdev.faulty and not (nospares and self._spare_is_current(rdev))
         ]
-        self._writes_pending += len(written)
+        self.under_way += len(written)
         with mddev.machine.sim.hook.working_for(self._number):
             for rdev in written:
                 _sync_super(mddev, rdev)
@@ -150,8 +140,8 @@ class SuperblockUpdate:
         rdev.disk.submit(steps.pop())
 
     def _end_write(self) -> None:
-        self._writes_pending -= 1
-        if not self._writes_pending:
+        self.under_way -= 1
+        if not self.under_way:
             hook = self._mddev.machine.sim.hook
             if hook.listeners:
                 hook.emit(SuperblocksWritten(self._number))

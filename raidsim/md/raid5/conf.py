@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from raidsim.async_tx import AsyncSubmitCtl
+from raidsim.md.raid5.io import end_request
 from raidsim.md.raid5.row_plan import RowPlan
 from raidsim.md.raid5.stripe_cache import StripeCache
 from raidsim.md.raid5.stripe_head import UNIT_BYTES, UNIT_SECTORS, members
@@ -14,7 +16,6 @@ from raidsim.md.raid5.stripe_head import UNIT_BYTES, UNIT_SECTORS, members
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from raidsim.disk import DiskRequest
     from raidsim.machine import Machine
     from raidsim.md.layout import Geometry
     from raidsim.md.mddev import Mddev
@@ -74,7 +75,6 @@ class R5Conf:
         machine: Machine,
         geometry: Geometry,
         stripe_cache_size: int,
-        end_io: Callable[[DiskRequest], None],
         wake: Callable[[], object],
     ) -> None:
         self.mddev = mddev
@@ -96,7 +96,7 @@ class R5Conf:
         self.replacing: list[int] = []
         self.fullsync = False
         self.rmw_level = ENABLE_RMW
-        self._end_io = end_io
+        self._end_io = partial(end_request, self)
         self._wake = wake
         self._max_units = min(MAX_STRIPE_UNITS, geometry.chunk_sectors // UNIT_SECTORS)
         self.cache = self._new_cache(stripe_cache_size)

@@ -36,25 +36,30 @@ def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
     cpu = conf.machine.cpu
     if cpu is not None:
         cpu.submit_requests(pending.bit_count())
+    unreachable = pending & ~conf.present_mask | skipped
+    if unreachable:
+        pending &= ~unreachable
+        if unreachable & writes:
+            sh.state |= STRIPE_DEGRADED
+        sh.locked &= ~unreachable
+        sh.state |= STRIPE_HANDLE
+    if pending:
+        sh.state |= STRIPE_IO_STARTED
+    sh.count += pending.bit_count()
     requests = sh.slab.requests
     disks = conf.disks
+    sector = sh.sector
+    fua = sh.wantfua
     while pending:
         member = pending.bit_length() - 1
         bit = 1 << member
         pending ^= bit
         rdev = disks[member]
-        if rdev is None or skipped & bit:
-            if writes & bit:
-                sh.state |= STRIPE_DEGRADED
-            sh.locked &= ~bit
-            sh.state |= STRIPE_HANDLE
-            continue
+        assert rdev is not None
         request = requests[member]
         request.operation = WRITE if writes & bit else READ
-        request.fua = bool(sh.wantfua & bit)
-        request.sector = sh.sector + rdev.data_offset
-        sh.state |= STRIPE_IO_STARTED
-        sh.count += 1
+        request.fua = bool(fua & bit)
+        request.sector = sector + rdev.data_offset
         rdev.disk.submit(request)
 
 

@@ -8,7 +8,6 @@ from raidsim.async_tx import async_tx_issue_pending_all
 from raidsim.md.bio import READ
 from raidsim.md.raid5.conf import R5Conf
 from raidsim.md.raid5.handle import handle_stripe
-from raidsim.md.raid5.io import end_request
 from raidsim.md.raid5.observation import number_of, tell_asked, tell_if_idle
 from raidsim.md.raid5.request import StripeRequest, chunk_aligned_read, sync_extent
 from raidsim.md.raid5.stripe_cache import NR_STRIPES
@@ -17,7 +16,6 @@ from raidsim.md.raid5.stripe_head import STRIPE_HANDLE, STRIPE_SYNC_REQUESTED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from raidsim.disk import DiskRequest
     from raidsim.machine import Machine
     from raidsim.md.bio import Bio
     from raidsim.md.layout import Geometry
@@ -50,9 +48,7 @@ class Raid5:
         self._machine = machine
         self._awake = False
         self._handled = 0
-        self.conf = R5Conf(
-            mddev, machine, geometry, stripe_cache_size, self._end_request, self.wake
-        )
+        self.conf = R5Conf(mddev, machine, geometry, stripe_cache_size, self.wake)
 
     def make_request(self, bio: Bio) -> None:
         """Take a read or write of the array apart; it ends when its last part has."""
@@ -114,9 +110,6 @@ class Raid5:
             self._awake = True
             self._machine.sim.call_soon(self._raid5d)
 
-    def _end_request(self, request: DiskRequest) -> None:
-        end_request(self.conf, request)
-
     def _raid5d(self) -> None:
         """Handle stripes until none is ready, or the superblocks have to be written first."""
         self._awake = False
@@ -125,17 +118,19 @@ class Raid5:
         if cache.begin_bitmap_flush():
             self._flush_bitmap()
         cpu = self._machine.cpu
+        mddev = conf.mddev
         sh = None
-        while not conf.mddev.sb_change_pending:
-            # What is ready again at once is taken on while the CPU's cache still holds it.
-            if sh is None or not cache.take_if_ready(sh):
-                if cpu is not None and sh is not None:
+        begun = False
+        while not mddev.sb_change_pending:
+            if sh is None:
+                if cpu is not None and begun:
                     self.wake()  # time has passed: programs on other CPUs get their turn
                     return
                 cache.activate_delayed()
                 sh = cache.get_priority_stripe()
                 if sh is None:
                     break
+                begun = True
                 self._handled += 1
             if cpu is not None:
                 cpu.handle_stripe(sh.units)
@@ -143,12 +138,15 @@ class Raid5:
                 self._handle_observed(sh)
             else:
                 handle_stripe(conf, sh)
-            cache.release_stripe(sh)
+            if not cache.keep_if_ready(sh):
+                sh = None
             if self._handled % MAX_STRIPE_BATCH == 0:
                 async_tx_issue_pending_all(self._machine)
+        if sh is not None:
+            cache.release_stripe(sh)
         async_tx_issue_pending_all(self._machine)
-        if conf.mddev.sb_change_pending:
-            conf.mddev.check_recovery()
+        if mddev.sb_change_pending:
+            mddev.check_recovery()
 
     def _handle_observed(self, sh: StripeHead) -> None:
         conf = self.conf

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 # A piece of a bio: the first sector and the height of a stripe head, then per member the first
 # byte in its buffer, the first byte in the bio's, and the length.
 Piece = tuple[int, int, list[tuple[int, int, int, int]]]
+# The same within a row: bytes from the chunks' start, and per data chunk instead of member, with
+# the first byte in the row instead of the bio.
+RowPiece = tuple[int, int, list[tuple[int, int, int, int]]]
+
+# Shapes of a bio's part of a row that are kept: every 4 KiB block of a row of 16 MiB.
+_MAX_ROW_SHAPES = 4096
 
 
 class StripeRequest:
@@ -107,27 +114,45 @@ def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Itera
     geometry = conf.geometry
     chunk_bytes = conf.chunk_sectors * 512
     row_bytes = chunk_bytes * geometry.data_disks
+    max_bytes = conf.cache.max_units * UNIT_BYTES
     position = sector * 512
     end = position + length
     bio_start = bio.sector * 512
     while position < end:
         row, in_row = divmod(position, row_bytes)
         row_end = min(end, (row + 1) * row_bytes)
-        chunks = _chunks_of_row(in_row, in_row + row_end - position, chunk_bytes)
         data_disks = geometry.rows[row % geometry.period].data_disks
+        row_sector = row * conf.chunk_sectors
         row_start = row * row_bytes - bio_start
-        for low, high in _borders(chunks, conf.cache.max_units * UNIT_BYTES):
-            parts = []
-            for j, first, last in chunks:
-                start = max(low, first)
-                stop = min(high, last)
-                if start < stop:
-                    bio_offset = row_start + j * chunk_bytes + start
-                    parts.append((data_disks[j], start - low, bio_offset, stop - start))
-            if parts:
-                head_sector = row * conf.chunk_sectors + low // 512
-                yield head_sector, (high - low) // UNIT_BYTES, parts
+        for low, units, parts in _split_row(
+            in_row, in_row + row_end - position, chunk_bytes, max_bytes
+        ):
+            yield (
+                row_sector + low // 512,
+                units,
+                [
+                    (data_disks[j], page_offset, row_start + offset, size)
+                    for j, page_offset, offset, size in parts
+                ],
+            )
         position = row_end
+
+
+@lru_cache(_MAX_ROW_SHAPES)
+def _split_row(start: int, end: int, chunk_bytes: int, max_bytes: int) -> list[RowPiece]:
+    """Cut bytes start..end of a row; the same few shapes come again and again."""
+    chunks = _chunks_of_row(start, end, chunk_bytes)
+    pieces = []
+    for low, high in _borders(chunks, max_bytes):
+        parts = []
+        for j, first, last in chunks:
+            start = max(low, first)
+            stop = min(high, last)
+            if start < stop:
+                parts.append((j, start - low, j * chunk_bytes + start, stop - start))
+        if parts:
+            pieces.append((low, (high - low) // UNIT_BYTES, parts))
+    return pieces
 
 
 def _chunks_of_row(start: int, end: int, chunk_bytes: int) -> list[tuple[int, int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.md.raid5.replacement import replacements_at
-from raidsim.md.raid5.stripe_head import STRIPE_BIOFILL_RUN, STRIPE_SYNCING, members
+from raidsim.md.raid5.stripe_head import STRIPE_BIOFILL_RUN, STRIPE_SYNCING
 
 if TYPE_CHECKING:
     from raidsim.md.raid5.conf import R5Conf
@@ -26,7 +26,6 @@ class StripeHeadState:
     Attributes:
         insync_mask, failed_mask: members that can, and cannot, be read here (``R5_Insync``).
         failed: how many cannot.
-        failed_num: those members, the highest first.
         need_replace: slots whose replacement does not have this stripe yet (``R5_NeedReplace``).
         read_repl: slots whose replacement has it, and is read instead (``R5_ReadRepl``).
         want_replace: slots whose replacement is to be written now (``R5_WantReplace``).
@@ -42,7 +41,6 @@ class StripeHeadState:
         "dec_preread_active",
         "failed",
         "failed_mask",
-        "failed_num",
         "insync_mask",
         "need_replace",
         "ops_request",
@@ -75,7 +73,6 @@ class StripeHeadState:
         self.insync_mask = insync
         self.failed_mask = failed
         self.failed = failed.bit_count()
-        self.failed_num = members(failed) if failed else []
         self.to_fill = 0
         if sh.toread_mask and not sh.state & STRIPE_BIOFILL_RUN:
             self.to_fill = sh.toread_mask & sh.uptodate

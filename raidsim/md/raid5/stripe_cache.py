@@ -40,6 +40,8 @@ BYPASS_THRESHOLD = 1
 # The members' buffers of one stripe head start at different places modulo 4 KiB, so that a pass
 # over all of them does not fight for one set of the first-level cache.
 _STAGGER_BYTES = 256
+# What decides whether a head that nobody holds any more is handled, and when.
+_MAY_WAIT = STRIPE_HANDLE | STRIPE_DELAYED | STRIPE_BIT_DELAY | STRIPE_SYNC_REQUESTED
 
 StripeList = OrderedDict[StripeHead, None]
 
@@ -259,14 +261,15 @@ class StripeCache:
         sh.count += 1
         return sh
 
-    def take_if_ready(self, sh: StripeHead) -> bool:
-        """Take ``sh`` off the handle list if it is there, with a reference for the caller."""
-        if sh.lru is not self._handle:
-            return False
-        del self._handle[sh]
-        sh.lru = None
-        sh.count += 1
-        return True
+    def keep_if_ready(self, sh: StripeHead) -> bool:
+        """Give a reference back, unless ``sh`` can be handled again at once; tell whether it can.
+
+        So it is taken on while the CPU's cache still holds it.
+        """
+        if sh.count == 1 and sh.state & _MAY_WAIT == STRIPE_HANDLE:
+            return True
+        self.release_stripe(sh)
+        return False
 
     @property
     def active_stripes(self) -> int:
@@ -293,7 +296,8 @@ class StripeCache:
     def _allocate(self, units: int) -> int:
         """First of ``units`` free units in a row, dropping idle heads as needed; -1 if none."""
         while True:
-            starts = _runs(self._free_units, units)
+            # With nothing free, which is how it is most of the time, there is no run of it.
+            starts = _runs(self._free_units, units) if self._free_units else 0
             if starts:
                 start = (starts & -starts).bit_length() - 1
                 self._free_units ^= ((1 << units) - 1) << start
