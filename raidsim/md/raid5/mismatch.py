@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raidsim.md.raid5.stripe_head import UNIT_BYTES
+from raidsim.async_tx import SUM_CHECK_P_RESULT, SUM_CHECK_Q_RESULT
+from raidsim.md.raid5.stripe_head import UNIT_BYTES, UNIT_SECTORS, members
 from raidsim.raid6.locate import CLEAN, SEVERAL, P, Q, locate
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from raidsim.md.layout import Geometry
     from raidsim.md.raid5.conf import R5Conf
     from raidsim.md.raid5.state import StripeHeadState
@@ -101,30 +104,68 @@ class MismatchLog:
         return self.by_member.total() + self.several + self.unknown
 
 
-def find_wrong_member(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> Mismatch:
-    """Tell what is wrong in a stripe head of one unit, all of whose blocks are at hand.
+def unit_mismatches(conf: R5Conf, sh: StripeHead) -> list[int]:
+    """Tell for each unit of a stripe whose blocks are all at hand what of its parity is wrong.
+
+    A check wrote nothing but its result, so that P is still what was read.
+
+    Returns:
+        ``SUM_CHECK_P_RESULT`` and ``SUM_CHECK_Q_RESULT`` or-ed, 0 for a unit that is right.
+    """
+    plan = sh.plan
+    raid6 = conf.machine.raid6
+    pages = sh.slab.pages
+    new_p, new_q = conf.machine.scratch(sh.size), conf.spare_page
+    if plan.syndrome_blocks is None:
+        data = [page for member in members(plan.data_mask) if (page := pages[member]) is not None]
+        raid6.xor_gen(new_p, data, sh.size)
+        wrong_q = [False] * sh.units
+    else:
+        *present, _, q = plan.syndrome_blocks(pages)
+        raid6.gen_syndrome([*present, new_p, new_q], sh.size)
+        wrong_q = _differing_units(q, new_q, sh)
+    wrong_p = _differing_units(pages[plan.pd_idx], new_p, sh)
+    return [
+        (SUM_CHECK_P_RESULT if p_differs else 0) | (SUM_CHECK_Q_RESULT if q_differs else 0)
+        for p_differs, q_differs in zip(wrong_p, wrong_q, strict=True)
+    ]
+
+
+def _differing_units(
+    found: NDArray[np.uint8] | None, right: NDArray[np.uint8], sh: StripeHead
+) -> list[bool]:
+    assert found is not None
+    differing = np.not_equal(found, right[: sh.size]).reshape(sh.units, UNIT_BYTES)
+    return [bool(unit.any()) for unit in differing]
+
+
+def find_wrong_member(conf: R5Conf, sh: StripeHead, s: StripeHeadState, unit: int) -> Mismatch:
+    """Tell what is wrong in a unit of a stripe whose blocks are all at hand.
 
     Both parities are needed for that, and no block that was computed from them.
     """
+    sector = sh.sector + unit * UNIT_SECTORS
     if not conf.raid6 or s.failed:
-        return Mismatch(sh.sector, Wrong.UNKNOWN, -1, "", 0)
+        return Mismatch(sector, Wrong.UNKNOWN, -1, "", 0)
     plan = sh.plan
     assert plan.syndrome_blocks is not None
     *data, p, q = plan.syndrome_blocks(sh.slab.pages)
     assert p is not None
     assert q is not None
-    new_p, new_q = conf.machine.scratch(UNIT_BYTES), conf.spare_page
-    conf.machine.raid6.gen_syndrome([*data, new_p, new_q], UNIT_BYTES)
+    new_p, new_q = conf.machine.scratch(sh.size), conf.spare_page
+    start = unit * UNIT_BYTES
+    window = slice(start, start + UNIT_BYTES)
+    conf.machine.raid6.gen_syndrome([*data, new_p, new_q], UNIT_BYTES, start)
     found = locate(
-        np.bitwise_xor(p, new_p[:UNIT_BYTES])[None],
-        np.bitwise_xor(q, new_q[:UNIT_BYTES])[None],
+        np.bitwise_xor(p[window], new_p[window])[None],
+        np.bitwise_xor(q[window], new_q[window])[None],
         [slot for slot, member in enumerate(plan.row.syndrome_slots) if member >= 0],
     )
     suspect, evidence_bytes = int(found.suspect[0]), int(found.evidence[0])
     if suspect == SEVERAL:
-        return Mismatch(sh.sector, Wrong.SEVERAL, -1, "", evidence_bytes)
+        return Mismatch(sector, Wrong.SEVERAL, -1, "", evidence_bytes)
     if suspect == CLEAN:  # an engine's check that was wrong itself
-        return Mismatch(sh.sector, Wrong.UNKNOWN, -1, "", 0)
+        return Mismatch(sector, Wrong.UNKNOWN, -1, "", 0)
     if suspect == P:
         wrong, member = Wrong.P, plan.pd_idx
     elif suspect == Q:
@@ -133,4 +174,4 @@ def find_wrong_member(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> Misma
         wrong, member = Wrong.DATA, plan.row.syndrome_slots[suspect]
     rdev = conf.disks[member]
     assert rdev is not None
-    return Mismatch(sh.sector, wrong, member, rdev.name, evidence_bytes)
+    return Mismatch(sector, wrong, member, rdev.name, evidence_bytes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from raidsim.async_tx import SUM_CHECK_P_RESULT, SUM_CHECK_Q_RESULT
 from raidsim.md.events import MismatchFound
-from raidsim.md.raid5.mismatch import find_wrong_member
+from raidsim.md.raid5.mismatch import find_wrong_member, unit_mismatches
 from raidsim.md.raid5.state import STRIPE_OP_CHECK, STRIPE_OP_COMPUTE_BLK
 from raidsim.md.raid5.stripe_head import (
     CHECK_COMPUTE_RESULT,
@@ -24,6 +24,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_HANDLE,
     STRIPE_INSYNC,
     STRIPE_SPLIT,
+    UNIT_SECTORS,
     members,
 )
 
@@ -99,25 +100,30 @@ def _mismatches(sh: StripeHead) -> int:
 def _handle_mismatch(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> None:
     """Count a mismatch, in units, and make it right unless it is only counted.
 
-    A tall stripe only knows that some unit is wrong, so each of its units checks again.
+    The check of a tall stripe only tells that some unit is wrong, so it is asked which. Where units
+    then have to be treated differently, each of them begins again alone.
     """
     plan = sh.plan
-    if sh.units > 1:
+    mddev = conf.mddev
+    flags = _mismatches(sh)
+    units = [flags] if sh.units == 1 else unit_mismatches(conf, sh)
+    wrong_units = [unit for unit, found in enumerate(units) if found]
+    alike = mddev.mismatch_log is None and units.count(units[0]) == sh.units
+    if sh.units > 1 and (s.failed or not wrong_units or not (alike or mddev.sync_check)):
         # P may be used up; computed from the data instead of read, it would pass.
         sh.uptodate &= ~plan.parity_mask
         sh.state |= STRIPE_SPLIT
         return
-    mddev = conf.mddev
-    mddev.resync_mismatches += sh.sectors
-    conf.hook.tell(MismatchFound(sh.sector, sh.sectors))
-    flags = _mismatches(sh)
-    wrong = plan.p_bit if flags & SUM_CHECK_P_RESULT else 0
-    wrong |= plan.q_bit if flags & SUM_CHECK_Q_RESULT else 0
-    if mddev.mismatch_log is not None:
-        mismatch = find_wrong_member(conf, sh, s)
-        mddev.mismatch_log.note(mismatch)
-        # Where no single member is to blame, nothing is touched.
-        wrong = 1 << mismatch.member if mismatch.member >= 0 else 0
+    wrong = plan.p_bit if units[0] & SUM_CHECK_P_RESULT else 0
+    wrong |= plan.q_bit if units[0] & SUM_CHECK_Q_RESULT else 0
+    for unit in wrong_units:
+        mddev.resync_mismatches += UNIT_SECTORS
+        conf.hook.tell(MismatchFound(sh.sector + unit * UNIT_SECTORS, UNIT_SECTORS))
+        if mddev.mismatch_log is not None:
+            mismatch = find_wrong_member(conf, sh, s, unit)
+            mddev.mismatch_log.note(mismatch)
+            # Where no single member is to blame, nothing is touched.
+            wrong = 1 << mismatch.member if mismatch.member >= 0 else 0
     if mddev.sync_check or not wrong:
         sh.state |= STRIPE_INSYNC
     else:

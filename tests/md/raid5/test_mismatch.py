@@ -340,7 +340,7 @@ def test_an_engine_that_sees_a_mismatch_where_there_is_none_accuses_nobody():
     sh = conf.cache._heads[0]
     for head in conf.cache.split(sh, sh.plan):
         head.uptodate = conf.all_mask
-        found = find_wrong_member(conf, head, StripeHeadState(conf, head))
+        found = find_wrong_member(conf, head, StripeHeadState(conf, head), 0)
         assert found == Mismatch(head.sector, Wrong.UNKNOWN, -1, "", 0)
 
 

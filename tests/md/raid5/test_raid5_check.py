@@ -82,6 +82,46 @@ def test_repair_never_touches_data_even_where_they_are_what_is_wrong(level):
     assert rig.mddev.resync_mismatches == 0
 
 
+@pytest.mark.parametrize("level", [4, 5, 6])
+def test_a_check_reads_tall_stripes_once_whatever_it_finds(level):
+    rig = Rig(level, 5)
+    spoil(rig, 0, 128 + 24)
+    spoil(rig, 3, 256)
+    rig.settle()
+    rig.sync("check")
+    assert rig.mddev.resync_mismatches == 16
+    assert rig.accesses("write") == []
+    assert sorted(rig.accesses("read")) == [
+        (disk, sector, 128) for disk in range(5) for sector in range(0, 512, 128)
+    ]
+
+
+@pytest.mark.parametrize("level", [4, 5, 6])
+def test_a_resync_over_garbage_goes_on_by_tall_stripes(level):
+    rig = Rig(level, 5, parity=False, resync_offset=0)
+    rig.settle()
+    rig.sync("resync")
+    assert rig.mddev.resync_mismatches == rig.member_sectors
+    assert not rig.wrong_parity()
+    assert sorted(rig.accesses("write")) == sorted(
+        (slot, row * 128, 128) for row in range(4) for slot in rig.book_parity(row)
+    )
+
+
+@pytest.mark.parametrize("level", [4, 5, 6])
+def test_a_repair_rewrites_the_parity_of_wrong_units_alone(level):
+    rig = Rig(level, 5)
+    pd_idx = rig.geometry.row(2).pd_idx
+    spoil(rig, rig.geometry.row(1).data_disks[2], 128 + 24)
+    spoil(rig, pd_idx, 256)
+    rig.settle()
+    rig.sync("repair")
+    assert rig.mddev.resync_mismatches == 16
+    assert not rig.wrong_parity()
+    p_and_q = [(slot, 128 + 24, 8) for slot in rig.book_parity(1)]
+    assert sorted(rig.accesses("write")) == sorted([*p_and_q, (pd_idx, 256, 8)])
+
+
 @pytest.mark.parametrize("level", [5, 6])
 def test_exactly_the_wrong_units_of_tall_stripes_are_counted(level):
     rig = Rig(level, 6, chunk_kib=256, rows=2)
