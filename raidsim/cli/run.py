@@ -13,7 +13,7 @@ from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import json_option
 from raidsim.errors import UsageError
 from raidsim.scenario import load_scenario, run_scenario
-from raidsim.scenario.record import log_line
+from raidsim.scenario.record import Happened, Refused, log_line
 from raidsim.scenario.summary import summary
 from raidsim.trace import Tracer
 
@@ -85,7 +85,8 @@ def _listeners(trace: str | None, *, verbose: bool) -> Iterator[list[Listener]]:
     if trace is None:
         yield listeners
         return
-    with Path(trace).open("w", encoding="utf-8") as file, Tracer(file) as tracer:
+    marks = (Happened, Refused)
+    with Path(trace).open("w", encoding="utf-8") as file, Tracer(file, marks) as tracer:
         yield [*listeners, tracer.listen]
 
 

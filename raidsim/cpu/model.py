@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class CpuWork(NamedTuple):
-    """The CPU is taken for ``duration_ns`` from ``start_ns`` on, or as soon as it is free."""
+    """The CPU is taken for ``duration_ns`` from ``start_ns`` on; ``origin`` is what it is for."""
 
     what: str
     start_ns: int
     duration_ns: int
+    origin: int = 0
 
 
 class Cpu:
@@ -96,4 +97,4 @@ class Cpu:
     def _tell(self, what: str, start_ns: int, duration_ns: int) -> None:
         hook = self._sim.hook
         if hook.listeners:
-            hook.emit(CpuWork(what, start_ns, duration_ns))
+            hook.emit(CpuWork(what, start_ns, duration_ns, hook.origin))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING
 
+from raidsim.cpu import CpuWork
 from raidsim.disk import events as disk
 from raidsim.dmaengine import events as engine
 from raidsim.md import events as md
@@ -146,6 +147,8 @@ def _engine(event: object) -> Columns | None:
             return "engine", parent, "switch", f"to {child} {how}{_for(origin)}"
         case engine.EngineFaultFired(channel, kind, operation):
             return "fault", channel, kind, operation
+        case CpuWork(what, _, duration_ns, origin):
+            return "cpu", "", "busy", f"{what} {duration_ns} ns{_for(origin)}"
         case engine.Software(operation, length, origin):
             return "cpu", "", operation, f"{length}{_for(origin)}"
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 from typing import TYPE_CHECKING, NamedTuple
 
+from raidsim.cpu import CpuWork
 from raidsim.disk import events as disk
 from raidsim.dmaengine import events as engine
 from raidsim.trace.canvas import Tracks
@@ -154,14 +155,25 @@ class ChannelTracks(Tracks):
 
 
 class CpuTracks(Tracks):
-    """What the synchronous path carries out, where that takes no time."""
+    """When the CPU was at work on what; where that takes no time, what software carried out."""
 
     def __init__(self, canvas: Canvas) -> None:
         super().__init__(canvas)
         self._cpu = canvas.lanes("CPU", "CPU")
-        self.handlers = {engine.Software: self._software}
+        self._takes_time = False
+        self.handlers = {CpuWork: self._work, engine.Software: self._software}
+
+    def _work(self, time_ns: int, event: CpuWork) -> None:
+        self._takes_time = True
+        end_ns = event.start_ns + event.duration_ns
+        _, track = self._cpu.take(event.start_ns, end_ns)
+        self._file.slice(track, event.what, event.start_ns, end_ns, event._asdict())
+        if event.start_ns >= time_ns:  # else it is time spent waiting, told when it was over
+            self._canvas.arrow_from(event.origin, time_ns, track, event.start_ns)
 
     def _software(self, time_ns: int, event: engine.Software) -> None:
+        if self._takes_time:
+            return
         track = self._cpu.first
         name = f"{event.operation} {event.length}"
         self._file.slice(track, name, time_ns, time_ns, event._asdict())

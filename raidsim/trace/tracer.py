@@ -15,7 +15,7 @@ from raidsim.trace.md_tracks import ArrayTracks, RequestTracks
 from raidsim.trace.trace_file import TraceFile
 
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import Any, TextIO
 
     from raidsim.trace.canvas import Handler, Tracks
 
@@ -27,9 +27,10 @@ class Tracer:
 
     Args:
         file: Where to; ``close`` leaves it open.
+        marks: Kinds of events that somebody else has, named tuples, to be drawn as what happened.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, marks: tuple[type, ...] = ()) -> None:
         self._file = TraceFile(file, _GROUPS)
         self._canvas = Canvas(self._file)
         self._end_ns = 0
@@ -43,6 +44,7 @@ class Tracer:
         self._handlers: dict[type, Handler] = {}
         for part in self._parts:
             self._handlers.update(part.handlers)
+        self._handlers.update(dict.fromkeys(marks, self._mark))
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +60,10 @@ class Tracer:
             handler(time_ns, event)
         if type(event) is PowerFailed:
             self._forget("the power was cut")
+
+    def _mark(self, time_ns: int, event: Any) -> None:
+        track = self._file.track("array", "0 events")
+        self._file.instant(track, ": ".join(map(str, event)), time_ns, event._asdict())
 
     def close(self) -> None:
         """End what is under way, and the file."""

@@ -28,8 +28,9 @@ def make_array(tmp_path):
     """Make an array on a timed machine; ``array.bench`` has its disks."""
     opened = []
 
-    def make(*, engines=(), model=FIXED, timed=True, name="array"):
-        bench = Bench(Machine(engines=engines, timed=timed, kernel="numpy"), model)
+    def make(*, engines=(), model=FIXED, timed=True, name="array", cpu=None):
+        machine = Machine(engines=engines, timed=timed, kernel="numpy", cpu=cpu)
+        bench = Bench(machine, model)
         spec = ArraySpec(level=6, raid_disks=5, layout=2, chunk_sectors=128)
         array = Array.create(tmp_path / name, spec, image_bytes=2 << 20, hardware=bench)
         array.bench = bench

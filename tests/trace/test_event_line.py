@@ -6,6 +6,7 @@ from typing import get_type_hints
 
 import pytest
 
+from raidsim.cpu import model as cpu
 from raidsim.disk import events as disk
 from raidsim.disk.events import DiskEnded, DiskFaultFired, DiskServiced
 from raidsim.dmaengine import events as dmaengine
@@ -19,9 +20,9 @@ from raidsim.trace import event_line
 LEGEND = Path(__file__).parents[2] / "docs/reference/events.md"
 KINDS = [
     kind
-    for module in (disk, dmaengine, md, raid5)
+    for module in (cpu, disk, dmaengine, md, raid5)
     for _, kind in inspect.getmembers(module, inspect.isclass)
-    if kind.__module__ == module.__name__
+    if kind.__module__ == module.__name__ and issubclass(kind, tuple)
 ]
 SAMPLES = {
     str: "name",

@@ -1,11 +1,13 @@
 """A trace can be read, says what happened, and says it in the same bytes each time."""
 
 import io
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from trace_reader import TraceReader
 
+from raidsim.cpu import CpuWork
 from raidsim.disk.events import DiskSubmitted, PowerFailed
 from raidsim.dmaengine.events import Completed, Software, Submitted
 from raidsim.md.bio import WRITE, Bio
@@ -77,6 +79,33 @@ def test_a_disk_is_drawn_as_busy_as_its_model_counts(make_array):
     for disk in array.bench.disks:
         accesses = [one for one in trace.slices["disks", disk.name] if one.name != "flush"]
         assert sum(one.duration_ns for one in accesses) == disk.busy_ns > 0
+
+
+@pytest.mark.parametrize("engines", [(), ("iop13xx",)], ids=["software", "iop13xx"])
+def test_a_cpu_is_drawn_with_what_keeps_it_busy(make_array, engines):
+    array = make_array(engines=engines, cpu="generic")
+    traced = Traced(array)
+    trace = traced.trace
+    drawn = trace.of_group("CPU")
+    assert len(drawn) == traced.count(CpuWork)
+    spun_ns = sum(one.duration_ns for one in drawn if one.name == "spin")
+    assert sum(one.duration_ns for one in drawn) - spun_ns <= array.machine.cpu.busy_ns
+    assert array.machine.cpu.busy_ns <= sum(one.duration_ns for one in drawn)
+    assert trace.arrows_between("stripe cache", "CPU")
+
+
+def test_marks_are_drawn_with_their_words(make_array):
+    class Noted(NamedTuple):
+        name: str
+        text: str
+
+    array = make_array()
+    file = io.StringIO()
+    with Tracer(file, marks=(Noted,)) as tracer:
+        array.machine.sim.hook.subscribe(tracer.listen)
+        array.machine.sim.hook.emit(Noted("first", "begin"))
+    [(name, _, details)] = TraceReader(file.getvalue()).instants["array", "0 events"]
+    assert (name, details) == ("first: begin", {"name": "first", "text": "begin"})
 
 
 def test_a_channel_is_drawn_with_what_it_counts(make_array):
