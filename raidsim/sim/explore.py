@@ -8,6 +8,8 @@ from raidsim.sim.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections import deque
+    from collections.abc import Callable
+    from typing import Any
 
     from raidsim.sim.simulator import Work
 
@@ -45,10 +47,16 @@ class ExploringSimulator(Simulator):
                 _bring_forward(queue, self._draw.randrange(len(queue)))
         return super()._step_below_process()
 
-    def _after(self, delay_ns: int, queue: deque[Work], work: Work) -> None:
-        if queue is self._devices and delay_ns > 0:
-            delay_ns = self._draw.randrange(1, 2 * delay_ns + 1)
-        super()._after(delay_ns, queue, work)
+    def device_timer(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
+        """As a simulator's, with up to twice the delay."""
+        super().device_timer(self._drawn(delay_ns) if self.timers else 0, function, *arguments)
+
+    def device_after(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
+        """As a simulator's, with up to twice the delay."""
+        super().device_after(self._drawn(delay_ns) if self.timed else 0, function, *arguments)
+
+    def _drawn(self, delay_ns: int) -> int:
+        return self._draw.randrange(1, 2 * delay_ns + 1) if delay_ns > 0 else 0
 
 
 def _bring_forward(queue: deque[Work], index: int) -> None:

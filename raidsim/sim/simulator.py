@@ -121,7 +121,12 @@ class Simulator:
 
         A device is no CPU: its work goes on while process context spins.
         """
-        self._after(delay_ns if self.timed else 0, self._devices, (function, arguments))
+        if delay_ns > 0 and self.timed:
+            self._sequence += 1
+            due = (self.now_ns + delay_ns, self._sequence, self._devices, (function, arguments))
+            heappush(self._future, due)
+        else:
+            self._devices.append((function, arguments))
 
     def device_timer(self, delay_ns: int, function: Callable[..., object], *arguments: Any) -> None:
         """Let a device do ``function(*arguments)``, ``delay_ns`` from now if timers are kept."""
@@ -256,17 +261,19 @@ class Simulator:
 
     def _step(self) -> bool:
         """Run the next piece of work in any context; tell whether there was any."""
-        while not self._step_below_process():
-            if self._ready:
-                function, arguments = self._ready.popleft()
-                function(*arguments)
-                return True
-            if self._outside:
-                self._arrive()
-                return True
-            if not self._future:
-                return False
-            self._advance()
+        if (self._tasklets or self._devices or self._outside) and self._step_below_process():
+            return True
+        if self._ready:
+            function, arguments = self._ready.popleft()
+        elif self._outside:
+            self._arrive()
+            return True
+        elif self._future:
+            # Nothing else is ready: what is due first is next, whatever its context.
+            self.now_ns, _, _, (function, arguments) = heappop(self._future)
+        else:
+            return False
+        function(*arguments)
         return True
 
     def _step_below_process(self) -> bool:

@@ -36,14 +36,18 @@ class SsdModel(DiskModel):
         "_collected_bytes",
         "_dies",
         "_drain",
+        "_draining",
         "_flash_ns",
         "_link_in",
         "_link_out",
+        "_page_sectors",
         "_profile",
         "_random",
         "_read_ends",
         "_waiting",
+        "_waits_for_room",
         "_write_ends",
+        "_write_rest_ns",
     )
 
     def __init__(self, machine: Machine, disk: Disk, profile: SsdProfile) -> None:
@@ -57,7 +61,14 @@ class SsdModel(DiskModel):
         self._drain = Server(sim)
         transfer_ns = profile.read_command_ns + 4096 * SECOND_NS // profile.read_bytes_per_second
         self._flash_ns = max(0, profile.read_latency_ns - transfer_ns)
+        self._page_sectors = profile.page_bytes >> 9
+        # Of the latency of an idle drive, the bytes of 4 KiB were a part.
+        bytes_ns = 4096 * SECOND_NS // profile.read_bytes_per_second
+        self._write_rest_ns = max(0, profile.write_latency_ns - bytes_ns)
         self._buffered_bytes = 0
+        # What is in the buffer, and when it will be in flash.
+        self._draining: deque[tuple[int, int]] = deque()
+        self._waits_for_room = False
         self._waiting: deque[Command] = deque()
         self._collected_bytes = 0
         self._read_ends: deque[int] = deque(maxlen=_STREAMS)
@@ -75,17 +86,16 @@ class SsdModel(DiskModel):
     # -- reads -----------------------------------------------------------------------------------
 
     def _read(self, command: Command) -> None:
-        profile = self._profile
         if _goes_on(self._read_ends, command):
             transfer_ns = self._transfer_ns(command.sectors)
-            lead_ns = profile.sequential_read_latency_ns - transfer_ns
-            wait_ns = max(0, lead_ns)
+            wait_ns = max(0, self._profile.sequential_read_latency_ns - transfer_ns)
         else:
-            page_sectors = profile.page_bytes >> 9
-            first = command.sector // page_sectors
-            last = (command.end - 1) // page_sectors
+            first = command.sector // self._page_sectors
+            last = (command.sector + command.sectors - 1) // self._page_sectors
             dies, flash_ns = self._dies, self._flash_ns
-            wait_ns = max(dies[page % len(dies)].take(flash_ns) for page in range(first, last + 1))
+            wait_ns = dies[first % len(dies)].take(flash_ns)
+            for page in range(first + 1, last + 1):
+                wait_ns = max(wait_ns, dies[page % len(dies)].take(flash_ns))
         self.sim.device_after(wait_ns, self._send, command)
 
     def _send(self, command: Command) -> None:
@@ -105,20 +115,35 @@ class SsdModel(DiskModel):
         while self._waiting:
             command = self._waiting[0]
             size = command.sectors * 512
-            if self._buffered_bytes and self._buffered_bytes + size > profile.buffer_bytes:
+            if not self._has_room(size):
                 return
             self._waiting.popleft()
             self._buffered_bytes += size
             bytes_ns = size * SECOND_NS // profile.read_bytes_per_second
             self.busy_ns += bytes_ns
-            # Of the latency of an idle drive, the bytes of 4 KiB were a part.
-            rest_ns = profile.write_latency_ns - 4096 * SECOND_NS // profile.read_bytes_per_second
-            wait_ns = self._link_in.take(bytes_ns) + max(0, rest_ns)
+            wait_ns = self._link_in.take(bytes_ns) + self._write_rest_ns
             drained_ns = self._drain.take(self._drain_ns(command))
-            self.sim.device_after(drained_ns, self._drained, size)
+            self._draining.append((self._drain.free_ns, size))
             if command.fua and profile.volatile_buffer:
                 wait_ns = max(wait_ns, drained_ns)
             self.sim.device_after(wait_ns, self.finish, command)
+
+    def _has_room(self, size: int) -> bool:
+        """Whether the buffer takes so much more; if not, it is looked at again when it may."""
+        now_ns, draining = self.sim.now_ns, self._draining
+        while draining and draining[0][0] <= now_ns:
+            self._buffered_bytes -= draining.popleft()[1]
+        full = self._buffered_bytes + size > self._profile.buffer_bytes
+        if not (full and draining and self.sim.timed):
+            return True
+        if not self._waits_for_room:
+            self._waits_for_room = True
+            self.sim.device_after(draining[0][0] - now_ns, self._room_was_made)
+        return False
+
+    def _room_was_made(self) -> None:
+        self._waits_for_room = False
+        self._admit()
 
     def _drain_ns(self, command: Command) -> int:
         profile, size = self._profile, command.sectors * 512
@@ -140,10 +165,6 @@ class SsdModel(DiskModel):
             self._collected_bytes -= profile.collection_bytes
             self._random.choice(self._dies).take(profile.collection_ns)
 
-    def _drained(self, size: int) -> None:
-        self._buffered_bytes -= size
-        self._admit()
-
     def flush(self, request: DiskRequest) -> None:
         """End when what is in the buffer now is in flash, if a power cut would take it."""
         now_ns = self.sim.now_ns
@@ -158,5 +179,5 @@ def _goes_on(ends: deque[int], command: Command) -> bool:
     goes_on = command.sector in ends
     if goes_on:
         ends.remove(command.sector)
-    ends.append(command.end)
+    ends.append(command.sector + command.sectors)
     return goes_on
