@@ -182,6 +182,7 @@ def replace_members(mddev: Mddev, wanted: Mapping[Rdev, Rdev | None]) -> None:
     if not activate_spares(mddev):
         # A given spare is not written down before the recovery gets somewhere (slot_store).
         mddev.personality.conf.refresh_members()
+        mddev.check_recovery()
 
 
 def spare_active(mddev: Mddev) -> None:

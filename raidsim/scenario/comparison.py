@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PIECE_BYTES = 1 << 20
 _UNIT_BYTES = 4096
+_UNIT_SECTORS = 8
 # The field's, x^8 + x^4 + x^3 + x^2 + 1, without what overflows.
 _POLYNOMIAL = np.uint8(0x1D)
 
@@ -77,7 +78,8 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
 def parity_mismatches(array: Array) -> int | None:
     """Compute all parity anew from the images, and count the 4 KiB units where it differs.
 
-    Nothing of md is asked but where its data are. The array must have been stopped.
+    Nothing of md is asked but where its data are, and its bad blocks, of which nothing is expected.
+    The array must have been stopped.
 
     Returns:
         None where a member is missing, or not all of it is in sync.
@@ -88,20 +90,25 @@ def parity_mismatches(array: Array) -> int | None:
         return None
     chunk_bytes = geometry.chunk_sectors << 9
     members: list[NDArray[np.uint8]] = [np.empty(0, np.uint8)] * geometry.raid_disks
+    bad = np.zeros(mddev.dev_sectors // _UNIT_SECTORS, bool)
     for rdev, image in array.images.items():
         if rdev.raid_disk >= 0 and rdev.in_sync:
+            for block in rdev.bad_blocks:
+                first, end = block.start - rdev.data_offset, block.end - rdev.data_offset
+                bad[first // _UNIT_SECTORS : -(-end // _UNIT_SECTORS)] = True
             raw = np.fromfile(
                 image.path, np.uint8, mddev.dev_sectors << 9, offset=rdev.data_offset << 9
             )
             members[rdev.raid_disk] = raw.reshape(-1, chunk_bytes)
-    return sum(
-        _mismatches(geometry, row, [chunks[number :: geometry.period] for chunks in members])
-        for number, row in enumerate(geometry.rows)
-    )
+    unlike = np.zeros_like(bad).reshape(len(members[0]), -1)
+    for number, row in enumerate(geometry.rows):
+        rows = slice(number, None, geometry.period)
+        unlike[rows] = _unlike(geometry, row, [chunks[rows] for chunks in members])
+    return int((unlike.reshape(-1) & ~bad).sum())
 
 
-def _mismatches(geometry: Geometry, row: Row, chunks: list[NDArray[np.uint8]]) -> int:
-    """Units that differ in the rows of one kind; ``chunks`` are the members' chunks of them."""
+def _unlike(geometry: Geometry, row: Row, chunks: list[NDArray[np.uint8]]) -> NDArray[np.bool_]:
+    """Which units differ in the rows of one kind; ``chunks`` are the members' chunks of them."""
     differ = chunks[row.pd_idx].copy()
     for disk in row.data_disks:
         differ ^= chunks[disk]
@@ -112,4 +119,4 @@ def _mismatches(geometry: Geometry, row: Row, chunks: list[NDArray[np.uint8]]) -
             if disk >= 0:
                 q ^= chunks[disk]
         differ |= q ^ chunks[row.qd_idx]
-    return int(differ.reshape(-1, _UNIT_BYTES).any(axis=1).sum())
+    return np.asarray(differ.reshape(len(differ), -1, _UNIT_BYTES).any(axis=2))

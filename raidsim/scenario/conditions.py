@@ -64,14 +64,17 @@ class SyncEnds(Condition):
 
     action: SyncAction
     """Which; `recover` is md's word for a rebuild."""
+    times: int = Field(1, ge=1)
+    """How many of them, at least."""
 
     def __str__(self) -> str:
         """Say it in words."""
-        return f"a {self.action} has ended"
+        return f"{'a' if self.times == 1 else f'the {self.times}th'} {self.action} has ended"
 
     def holds(self, stage: Stage) -> bool:
         """Tell whether it has come to be."""
-        return any(sync.action == self.action for sync in stage.record.syncs)
+        ended = sum(sync.action == self.action for sync in stage.record.syncs)
+        return ended >= self.times
 
 
 class FaultFires(Condition):

@@ -134,6 +134,16 @@ class OperationExpectation(Table):
     """How many."""
 
 
+class AccessExpectation(Table):
+    """What one disk, or all together, are asked for; metadata count as well."""
+
+    reads: Count | None = None
+    writes: Count | None = None
+    flushes: Count | None = None
+    read_sectors: Count | None = None
+    written_sectors: Count | None = None
+
+
 class ScrubExpectation(Table):
     """The last check or repair."""
 
@@ -162,8 +172,20 @@ class Expect(Table):
     parity_mismatches: Count | None = None
     """4 KiB units whose parity does not fit their data in the end; none by default."""
     scrub: ScrubExpectation | None = None
-    counters: dict[str, Count] = Field(default_factory=dict)
-    """Counters of the run, as its summary names them."""
+    rmw: Count | None = None
+    """4 KiB units of parity that were written by read-modify-write."""
+    rcw: Count | None = None
+    """Those that were written by reconstruct-write, of rows that were written in part."""
+    full_row: Count | None = None
+    """Those of rows that were written in full, for which nothing is read."""
+    failed_members: Count | None = None
+    """Members that failed."""
+    corrected_sectors: Count | None = None
+    """Sectors that could not be read, were computed and rewritten."""
+    bad_block_sectors: Count | None = None
+    """Sectors that were taken down as bad blocks."""
+    accesses: dict[str, AccessExpectation] = Field(default_factory=dict)
+    """What disks are asked for, by their names; `all` is all of them."""
     sync: dict[SyncAction, SyncExpectation] = Field(default_factory=dict)
     """Syncs, by their kinds."""
     workload: dict[str, WorkloadExpectation] = Field(default_factory=dict)

@@ -64,7 +64,7 @@ def _units(array: Array) -> Counter[str]:
 
 def take_facts(stage: Stage, result: ScenarioResult) -> None:
     """Note in ``result`` what has happened so far."""
-    record, accesses = stage.record, stage.accesses
+    record = stage.record
     result.elapsed_ns = stage.now_ns
     result.risks = stage.risks
     result.syncs = [sync.to_table() for sync in record.syncs]
@@ -80,15 +80,13 @@ def take_facts(stage: Stage, result: ScenarioResult) -> None:
         for name, report in stage.load.reports().items()
     }
     result.counters = {
-        "reads": accesses.reads,
-        "writes": accesses.writes,
-        "flushes": accesses.flushes,
-        "read_sectors": accesses.read_sectors,
-        "written_sectors": accesses.written_sectors,
         **stage.tally.units(stage.array),
         "failed_members": record.failures,
         "corrected_sectors": record.corrected_sectors,
         "bad_block_sectors": record.bad_block_sectors,
+    }
+    result.accesses = {
+        name: accesses.to_table() for name, accesses in sorted(stage.accesses.items())
     }
     result.operations = stage.tally.operations(stage.machine)
     result.faults = {fault.name: fault.fired for fault in stage.faults}

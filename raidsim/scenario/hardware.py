@@ -13,6 +13,8 @@ from raidsim.disk.stable import StableStorage
 from raidsim.disk.wrapper import DiskWrapper
 
 if TYPE_CHECKING:
+    from collections import defaultdict
+
     from raidsim.disk import Disk, DiskRequest, ImageDisk
     from raidsim.machine import Machine
     from raidsim.scenario.faults import Faults
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Accesses:
-    """What the members of an array were asked for, metadata included.
+    """What a disk was asked for, metadata included.
 
     Attributes:
         reads, writes, flushes: How many accesses.
@@ -31,6 +33,10 @@ class Accesses:
 
     def __init__(self) -> None:
         self.reads = self.writes = self.flushes = self.read_sectors = self.written_sectors = 0
+
+    def to_table(self) -> dict[str, int]:
+        """Plain values, for JSON."""
+        return {name: getattr(self, name) for name in sorted(self.__slots__)}
 
 
 class CountedDisk(DiskWrapper):
@@ -63,7 +69,7 @@ class ScenarioHardware(SimulatedHardware):
         machine: The machine.
         disks: What the scenario says of disks.
         faults: Their faults.
-        accesses: Where accesses are counted.
+        accesses: Where each disk's accesses are counted, by its name.
         observed: Somebody wants to be told of each access.
         with_power_cuts: The power may be cut, which has to be prepared for.
 
@@ -76,7 +82,7 @@ class ScenarioHardware(SimulatedHardware):
         machine: Machine,
         disks: DisksTable,
         faults: Faults,
-        accesses: Accesses,
+        accesses: defaultdict[str, Accesses],
         *,
         observed: bool,
         with_power_cuts: bool,
@@ -103,7 +109,7 @@ class ScenarioHardware(SimulatedHardware):
             disk = self.supply.plug(disk, storage)
         if self._observed:
             disk = ObservedDisk(self.machine, disk)
-        return CountedDisk(disk, self._accesses)
+        return CountedDisk(disk, self._accesses[image.path.stem])
 
 
 def drive(model: object) -> DiskProfile | None:

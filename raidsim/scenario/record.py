@@ -17,6 +17,9 @@ from raidsim.md.events import (
 )
 from raidsim.trace import event_line, in_columns
 
+# The first mismatches of a sync show where they begin; all of them would drown the rest.
+_LOGGED_MISMATCH_SECTORS = 64
+
 
 class Happened(NamedTuple):
     """An event of the scenario is being carried out."""
@@ -115,6 +118,8 @@ class Record:
                 self.bad_block_sectors += sectors
             case MismatchFound(_, sectors):
                 self._mismatch_sectors += sectors
+                if self._mismatch_sectors > _LOGGED_MISMATCH_SECTORS:
+                    return
             case _:
                 pass
         line = log_line(time_ns, event)

@@ -90,8 +90,10 @@ def _disks_used(table: dict[str, Any]) -> Iterator[_Use]:
         for disk in _names(_sub(event, "assemble"), "without"):
             yield _Use(f"event[{number}].assemble.without", disk)
     expect = _sub(table, "expect")
-    for name in _sub(expect, "members"):
-        yield _Use("expect.members", name)
+    for key in ("members", "accesses"):
+        for name in _sub(expect, key):
+            if (key, name) != ("accesses", "all"):
+                yield _Use(f"expect.{key}", name)
     for disk in _names(_sub(expect, "scrub"), "blames"):
         yield _Use("expect.scrub.blames", disk)
 

@@ -48,6 +48,8 @@ class ScenarioResult:
         scrub: What the last check or repair noted: how many sectors, and the disks to blame.
         workloads: Each workload's figures, by name.
         counters: What was counted, by name.
+        accesses: What each disk was asked for, by name: ``reads``, ``writes``, ``flushes``,
+            ``read_sectors`` and ``written_sectors``.
         operations: How many operations of each kind, by channel or ``software``.
         faults: How often each fault fired, by full name.
         log: What was done to the array, and each change of its state.
@@ -68,6 +70,7 @@ class ScenarioResult:
     scrub: dict[str, Any] = field(default_factory=dict)
     workloads: dict[str, dict[str, Any]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
+    accesses: dict[str, dict[str, int]] = field(default_factory=dict)
     operations: dict[str, dict[str, int]] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from raidsim import Machine
@@ -52,7 +53,7 @@ class Stage:
         record: What has happened so far.
         faults: The faults.
         load: The workloads.
-        accesses: What members were asked for.
+        accesses: What each disk was asked for, by its name.
         tally: What machines and arrays that are gone have done.
         risks: What assemblies by force warned of.
         scrubs: What checks and repairs noted, in the order in which they were begun.
@@ -72,7 +73,7 @@ class Stage:
         self.directory = directory
         self.record = Record()
         self.faults = Faults(scenario)
-        self.accesses = Accesses()
+        self.accesses: defaultdict[str, Accesses] = defaultdict(Accesses)
         self.tally = Tally()
         self.array: Array | None = None
         self.risks: list[str] = []

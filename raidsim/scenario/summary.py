@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from raidsim.scenario.units import duration_text
@@ -23,7 +24,7 @@ def summary(result: ScenarioResult) -> Iterator[str]:
     yield from _rows("members", [_members(result)] if result.members else [])
     yield from _rows("syncs", map(_sync, result.syncs))
     yield from _rows("workloads", map(_workload, result.workloads.values()))
-    yield from _rows("accesses", [_accesses(result.counters)])
+    yield from _rows("accesses", [_accesses(result.accesses)])
     yield from _rows("written by", [_rows_written(result.counters)])
     yield from _rows("operations", (_operations(*item) for item in result.operations.items()))
     yield from _rows("faults", (f"{name} fired {n} times" for name, n in result.faults.items()))
@@ -82,10 +83,11 @@ def _workload(figures: dict[str, Any]) -> str:
     )
 
 
-def _accesses(counters: dict[str, int]) -> str:
+def _accesses(by_disk: dict[str, dict[str, int]]) -> str:
+    total = sum(map(Counter, by_disk.values()), Counter[str]())
     return (
-        f"{counters['reads']} reads of {counters['read_sectors']} sectors,"
-        f" {counters['writes']} writes of {counters['written_sectors']}"
+        f"{total['reads']} reads of {total['read_sectors']} sectors,"
+        f" {total['writes']} writes of {total['written_sectors']}, {total['flushes']} flushes"
     )
 
 

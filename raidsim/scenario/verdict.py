@@ -90,8 +90,9 @@ def _asked_for(expect: Expect, result: ScenarioResult) -> Iterator[Failure]:
             yield Failure(f"disk {name}", state, found)
     yield from _bounds("parity mismatches", expect.parity_mismatches, result.parity_mismatches)
     yield from _scrub(expect.scrub, result)
-    for name, count in expect.counters.items():
-        yield from _bounds(f"counter {name}", count, result.counters.get(name))
+    for counter, number in result.counters.items():
+        yield from _bounds(counter, getattr(expect, counter), number)
+    yield from _accesses(expect, result)
     yield from _syncs(expect, result)
     for name, expected in expect.workload.items():
         yield from _workload(name, expected, result)
@@ -123,6 +124,17 @@ def _scrub(expected: ScrubExpectation | None, result: ScenarioResult) -> Iterato
         blamed = found.get("blames", [])
         if sorted(expected.blames) != blamed:
             yield Failure("disks to blame", str(sorted(expected.blames)), str(blamed))
+
+
+def _accesses(expect: Expect, result: ScenarioResult) -> Iterator[Failure]:
+    for disk, expected in expect.accesses.items():
+        for kind in type(expected).model_fields:
+            found = sum(
+                accesses[kind]
+                for name, accesses in result.accesses.items()
+                if disk in {name, "all"}
+            )
+            yield from _bounds(f"{kind} of {disk}", getattr(expected, kind), found)
 
 
 def _syncs(expect: Expect, result: ScenarioResult) -> Iterator[Failure]:

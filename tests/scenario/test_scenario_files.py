@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from raidsim.scenario import load_scenario, run_scenario
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
+MEMORY = Path("/dev/shm")  # noqa: S108  a directory of its own is made there
 
 
 def _files(*folders):
@@ -22,30 +24,43 @@ def _files(*folders):
     ]
 
 
-def _run(path, keep, kernel=None):
-    """A run's result, and what every file that it left behind holds."""
+def _expected_failures(path):
+    """What a negative scenario says of its own failure, in comments."""
+    lines = path.read_text().splitlines()
+    return [line.removeprefix("# Fails: ") for line in lines if line.startswith("# Fails: ")]
+
+
+def _run(path, kernel):
+    """A run's result, all that was told of it, and what every image that it left behind holds."""
     told = []
-    result = run_scenario(
-        load_scenario(path),
-        keep=keep,
-        kernel=kernel,
-        listeners=[lambda time_ns, event: told.append((time_ns, event))],
-    )
-    images = {
-        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in sorted(keep.rglob("*.img"))
-    }
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as keep:
+        result = run_scenario(
+            load_scenario(path),
+            keep=keep,
+            kernel=kernel,
+            listeners=[lambda time_ns, event: told.append((time_ns, event))],
+        )
+        images = {
+            file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+            for file in sorted(Path(keep).rglob("*.img"))
+        }
     return result, told, images
 
 
-@pytest.mark.parametrize("path", _files("fast", "slow"))
-def test_it_comes_out_as_it_says(path):
-    result = run_scenario(load_scenario(path))
-    assert [str(failure) for failure in result.failures] == []
-
-
 @pytest.mark.parametrize("path", _files("fast", "slow", "negative"))
-def test_two_runs_are_the_same_to_the_byte_also_on_the_other_kernel(path, tmp_path):
-    first = _run(path, tmp_path / "first")
-    assert _run(path, tmp_path / "second") == first
-    assert _run(path, tmp_path / "numpy", "numpy") == first
+def test_it_comes_out_as_it_says_and_the_same_to_the_byte_on_either_kernel(path):
+    first = _run(path, None)
+    assert [str(failure) for failure in first[0].failures] == _expected_failures(path)
+    assert bool(first[0].failures) == (path.parent.name == "negative")
+    assert _run(path, "numpy") == first
+
+
+def test_watching_a_run_does_not_change_it():
+    scenario = load_scenario(SCENARIOS / "fast" / "write-hole.toml")
+    watched = run_scenario(scenario, listeners=[lambda *_: None])
+    assert watched == run_scenario(scenario)
+
+
+def test_another_seed_is_another_run():
+    scenario = load_scenario(SCENARIOS / "fast" / "second-failure-during-rebuild.toml")
+    assert run_scenario(scenario, seed=1).log != run_scenario(scenario, seed=2).log
