@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 import signal
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
@@ -83,7 +84,14 @@ def command(
         tcp = host is not None or port is not None
         address = (host or _DEFAULT_HOST, _DEFAULT_PORT if port is None else port) if tcp else None
         socket = (unix or Path(arrays[0]) / _SOCKET).absolute()
-        asyncio.run(_serve(opened, socket if address is None else address, tls, insecure=insecure))
+        serving = _serve(opened, socket if address is None else address, tls, insecure=insecure)
+        with asyncio.Runner(loop_factory=_precise_loop if realtime else None) as runner:
+            runner.run(serving)
+
+
+def _precise_loop() -> asyncio.AbstractEventLoop:
+    """One whose timers are exact: epoll waits for whole milliseconds, as long as drives take."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
 
 async def _serve(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.array.hardware import Hardware
-from raidsim.disk.stack import stack_disk
+from raidsim.disk.models import load_disk_profile, model_disk
 from raidsim.machine import Machine
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class ServedHardware(Hardware):
         self, directory: ArrayDirectory, *, realtime: bool = False, disk_model: str | None = None
     ) -> None:
         super().__init__(Machine(engines=directory.engines, timed=realtime, timers=True))
-        self._table = {} if disk_model is None else {"model": disk_model}
+        self._profile = None if disk_model is None else load_disk_profile(disk_model)
 
     def disk(self, image: ImageDisk) -> Disk:
         """What md is given of a member: its image, as slow as the drive it is."""
-        return stack_disk(self.machine, super().disk(image), self._table).disk
+        disk = super().disk(image)
+        return disk if self._profile is None else model_disk(self.machine, disk, self._profile)

@@ -11,6 +11,7 @@ import pytest
 from nbd_rig import make_array, served
 
 from raidsim.array import Array
+from raidsim.nbd.tls import server_context
 
 pytestmark = [pytest.mark.oracle]
 
@@ -136,3 +137,32 @@ def test_nbdkit_finds_nothing_to_complain_of_in_between(server, tmp_path):
     )
     with server.client() as client:
         assert client.read(0, len(content)) == content
+
+
+def test_libnbd_speaks_tls_with_its_own_certificates(tmp_path):
+    if shutil.which("certtool") is None:
+        pytest.skip("certtool is not installed")
+    make_certificates(tmp_path)
+    with served(make_array(tmp_path / "array"), tls=server_context(tmp_path)) as server:
+        secure = f"nbds+unix://localhost/?socket={server.address}&tls-certificates={tmp_path}"
+        (export,) = json.loads(run("nbdinfo", "--json", secure))["exports"]
+        assert export["export-size"] == server.array.size
+        command = ["nbdinfo", uri(server)]
+        assert subprocess.run(command, capture_output=True, check=False).returncode != 0
+
+
+def make_certificates(directory):
+    """As the guide makes them."""
+
+    def certtool(name, template, *arguments):
+        (directory / f"{name}.info").write_text(template)
+        run("certtool", "--generate-privkey", "--outfile", f"{name}-key.pem", cwd=directory)
+        files = ["--load-privkey", f"{name}-key.pem", "--outfile", f"{name}-cert.pem"]
+        run("certtool", *arguments, "--template", f"{name}.info", *files, cwd=directory)
+
+    signed = ["--load-ca-certificate", "ca-cert.pem", "--load-ca-privkey", "ca-key.pem"]
+    certtool("ca", "cn = raidsim\nca\ncert_signing_key\n", "--generate-self-signed")
+    server = "cn = localhost\ndns_name = localhost\ntls_www_server\n"
+    certtool("server", server + "signing_key\nencryption_key\n", "--generate-certificate", *signed)
+    client = "cn = client\ntls_www_client\nsigning_key\nencryption_key\n"
+    certtool("client", client, "--generate-certificate", *signed)
