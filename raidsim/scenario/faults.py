@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.disk.faults import FaultyDisk, Hang, disk_fault
+from raidsim.dmaengine import dma_request_channel, dmaengine_get, dmaengine_put
 from raidsim.dmaengine.drivers import EngineFault, inject_fault, register_engine
 from raidsim.dmaengine.drivers.descriptor_ring import DescriptorRing
 from raidsim.errors import UsageError
 from raidsim.tables import from_table, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from raidsim.disk import Disk
     from raidsim.disk.faults import DiskFault
+    from raidsim.dmaengine import DmaDevice
     from raidsim.machine import Machine
     from raidsim.scenario.model import Scenario
     from raidsim.sim import Trigger
@@ -76,7 +78,8 @@ class Faults:
     def register_engines(self, machine: Machine) -> None:
         """Give ``machine`` the scenario's engines, faults and all."""
         for engine, faults in zip(self._scenario.engine, self._of_engines, strict=True):
-            for device in register_engine(machine, engine.profile):
+            register = _register_private_engine if engine.private else register_engine
+            for device in register(machine, engine.profile):
                 for channel in device.channels:
                     assert isinstance(channel, DescriptorRing)
                     for fault in faults:
@@ -106,7 +109,7 @@ class Faults:
         found = [
             fault
             for fault in self._faults.values()
-            if name in {fault.name, fault.name.partition(".")[2]}
+            if name in {fault.name, fault.name.rpartition(".")[2]}
         ]
         if not found:
             raise UsageError(f"no fault {name!r}: {suggest(name, self._faults)}")
@@ -140,3 +143,13 @@ class Faults:
                 trigger.enabled = on
             else:
                 wrapper.switch(on=on)
+
+
+def _register_private_engine(machine: Machine, profile: str) -> Sequence[DmaDevice]:
+    """Register an engine of which another driver had channels first (async-tx-api.txt 4.2)."""
+    dmaengine_put(machine)
+    devices = register_engine(machine, profile)
+    for device in devices:
+        dma_request_channel(machine, device.cap_mask, lambda chan, of: chan.device is of, device)
+    dmaengine_get(machine)
+    return devices

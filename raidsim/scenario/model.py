@@ -119,6 +119,8 @@ class EngineTable(Table):
 
     profile: EngineName
     """A profile's name or path."""
+    private: bool = False
+    """A driver took a channel of each of its devices before async_tx came, so all are private."""
     faults: list[EngineFaultTable] = Field(default_factory=list)
     """Faults of all its channels."""
 

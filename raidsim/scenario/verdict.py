@@ -100,7 +100,7 @@ def _asked_for(expect: Expect, result: ScenarioResult) -> Iterator[Failure]:
         yield from _operation(operation, result)
     for name, count in expect.fault.items():
         fired = sum(
-            n for full, n in result.faults.items() if name in {full, full.partition(".")[2]}
+            n for full, n in result.faults.items() if name in {full, full.rpartition(".")[2]}
         )
         yield from _bounds(f"fault {name}", count, fired)
     yield from _bounds("the time", expect.time, result.elapsed_ns)

@@ -29,8 +29,10 @@ def explain(scenario: Scenario) -> Iterator[str]:
         yield f"The CPU is {named}."
     for engine in scenario.engine:
         faults = ", ".join(rule.name for rule in engine.faults)
-        yield f"The engine {engine.profile} computes" + (
-            f", with faults: {faults}." if faults else "."
+        yield (
+            f"The engine {engine.profile} "
+            + ("is there, all its channels private" if engine.private else "computes")
+            + (f", with faults: {faults}." if faults else ".")
         )
     for rule in scenario.workload:
         begins = " once an event starts it" if rule.waits else ""
