@@ -1,4 +1,4 @@
-"""How many requests a second of its own CPU time raidsim simulates: drives, engine and CPU modelled.
+"""How many requests a second of its own CPU time raidsim simulates, drives and CPU modelled.
 
     python benchmarks/bench_virtual.py [--repeat 5] [--requests 4000] [--profile]
 
