@@ -7,6 +7,7 @@ import click
 from raidsim.cli.output import print_json, print_lines
 from raidsim.scenario import Scenario, load_scenario
 from raidsim.scenario.loading import ScenarioError
+from raidsim.scenario.schema import ScenarioSchema
 from raidsim.scenario.words import explain
 
 
@@ -44,5 +45,5 @@ def tell(file: str) -> None:
 @command.command("schema")
 def schema() -> None:
     """Print the JSON Schema of scenario files, for editors."""
-    schema = Scenario.model_json_schema()
+    schema = Scenario.model_json_schema(schema_generator=ScenarioSchema)
     print_json({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})

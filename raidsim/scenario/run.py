@@ -6,6 +6,7 @@ listens only says that something has happened.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from raidsim.errors import RaidsimError
@@ -49,16 +50,27 @@ class Run:
 
     Args:
         stage: What it is played on.
+        observer: Shown the stage each time so much virtual time has passed, in the middle of
+            everything; it may look, and take its time.
+        step_ns: So much.
 
     Attributes:
         refusals: Where the array did not do what an event expected: the event, what was expected,
             and what was found.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(
+        self,
+        stage: Stage,
+        observer: Callable[[Stage], object] | None = None,
+        step_ns: int = 100_000_000,
+    ) -> None:
         self.refusals: list[tuple[str, str, str]] = []
         self._stage = stage
         self._finish = stage.scenario.finish
+        self._observer = observer
+        self._step_ns = step_ns
+        self._next_look_ns: float = math.inf if observer is None else 0
         self._pending = [Pending(event, i) for i, event in enumerate(stage.scenario.event)]
         stage.on_boot = self._set_timers
 
@@ -103,12 +115,28 @@ class Run:
 
     def _run_until(self, predicate: Callable[[], object]) -> None:
         sim = self._stage.machine.sim
-        deadline_ns = self._finish.within
-        sim.run_until(lambda: predicate() or sim.now_ns > deadline_ns, self._awaited())
-        if sim.now_ns > deadline_ns:
-            raise OverdueError(f"not over in time: still waiting for {self._awaited()}")
+        until_ns = 0.0
 
-    def _awaited(self) -> str:
+        def it_is_time() -> bool:
+            return bool(predicate()) or sim.now_ns > until_ns
+
+        while True:
+            until_ns = min(self._finish.within, self._next_look_ns)
+            sim.run_until(it_is_time, self)
+            if sim.now_ns > self._finish.within:
+                raise OverdueError(f"not over in time: still waiting for {self}")
+            if sim.now_ns <= self._next_look_ns:
+                return
+            self._look()
+
+    def _look(self) -> None:
+        """Let the observer see the stage."""
+        if self._observer is not None:
+            self._observer(self._stage)
+            self._next_look_ns = self._stage.now_ns + self._step_ns
+
+    def __str__(self) -> str:
+        """Say what is awaited."""
         workloads = [f"workload {name}" for name in self._stage.load.unfinished]
         return ", ".join([*(pending.name for pending in self._pending), *workloads]) or "quiet"
 
@@ -170,3 +198,4 @@ class Run:
                 stage.running.set("sync_action", "idle")
         sim = stage.machine.sim
         self._run_until(lambda: not sim.busy and sim.next_ns is None)
+        self._look()

@@ -37,6 +37,7 @@ def run_scenario(
     listeners: Sequence[Listener] = (),
     keep: str | os.PathLike[str] | None = None,
     observer: Callable[[Stage], object] | None = None,
+    step_ns: int = 100_000_000,
 ) -> ScenarioResult:
     """Run ``scenario`` in virtual time and judge what came out.
 
@@ -48,7 +49,8 @@ def run_scenario(
         kernel: The arithmetic kernel; None lets ``raidsim.raid6`` choose.
         listeners: Told of everything that happens, on every machine that is booted.
         keep: A directory to make the array directory ``array`` in; by default nothing is kept.
-        observer: Given the stage before the curtain rises.
+        observer: Shown the stage each time so much virtual time has passed, and in the end.
+        step_ns: So much.
 
     Raises:
         RaidsimError: The array cannot be made as the scenario has it.
@@ -56,17 +58,14 @@ def run_scenario(
     seed = scenario.seed if seed is None else seed
     with _directory(keep) as directory:
         stage = Stage(scenario, directory, seed=seed, kernel=kernel, listeners=listeners)
-        if observer is not None:
-            observer(stage)
         try:
-            return _play(stage, seed)
+            return _play(Run(stage, observer, step_ns), stage, seed)
         finally:
             if stage.array is not None:
                 stage.array.abandon()
 
 
-def _play(stage: Stage, seed: int) -> ScenarioResult:
-    run = Run(stage)
+def _play(run: Run, stage: Stage, seed: int) -> ScenarioResult:
     result = ScenarioResult(title=stage.scenario.title, seed=seed)
     try:
         run.play()

@@ -12,16 +12,27 @@ from pydantic import PlainValidator, ValidationError, ValidationInfo, WithJsonSc
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from raidsim.bench import Workload
-from raidsim.cpu import cpu_profile, load_cpu_profile
+from raidsim.cpu import CpuProfile, cpu_profile, load_cpu_profile
 from raidsim.disk.faults import DISK_FAULTS, disk_fault
-from raidsim.disk.models import disk_profile, load_disk_profile
-from raidsim.dmaengine.drivers import FAULT_KINDS, EngineFault, load_profile
+from raidsim.disk.models import (
+    DiskProfile,
+    FixedProfile,
+    HddProfile,
+    SsdProfile,
+    disk_profile,
+    load_disk_profile,
+)
+from raidsim.dmaengine.drivers import EngineFault, load_profile
 from raidsim.errors import UsageError
+from raidsim.scenario.schema import dataclass_schema
 from raidsim.scenario.units import in_plain_units
 from raidsim.tables import TableError, from_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+_PROFILES: tuple[type[DiskProfile], ...] = (FixedProfile, HddProfile, SsdProfile)
 
 
 class FaultRule(NamedTuple):
@@ -76,6 +87,9 @@ def _check_model(value: Any, directory: Path) -> str | dict[str, Any]:
         load_disk_profile(name)
         return name
     table = _a_table(value)
+    for profile in _PROFILES:
+        if table.get("kind") == profile.kind:
+            table = in_plain_units(table, profile)
     disk_profile(table)
     return table
 
@@ -85,7 +99,7 @@ def _check_cpu(value: Any, directory: Path) -> str | dict[str, Any]:
         name = str(directory / value) if value.endswith(".toml") else value
         load_cpu_profile(name)
         return name
-    table = _a_table(value)
+    table = in_plain_units(_a_table(value), CpuProfile)
     cpu_profile(table)
     return table
 
@@ -148,46 +162,41 @@ def _a_table(value: Any) -> dict[str, Any]:
     return value
 
 
-def _fault_schema(kinds: list[str]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "required": ["kind"],
-        "properties": {
-            "kind": {"enum": kinds},
-            "name": {"type": "string"},
-            "may_not_fire": {"type": "boolean"},
-        },
-    }
-
+_NAMED = {"name": {"type": "string"}, "may_not_fire": {"type": "boolean"}}
+_DISK_FAULTS = [
+    dataclass_schema(fault, kind={"const": kind}, **_NAMED) for kind, fault in DISK_FAULTS.items()
+]
+_DRIVES = [dataclass_schema(profile, kind={"const": profile.kind}) for profile in _PROFILES]
+_BY_NAME = {"type": "string"}
 
 DiskModelTable = Annotated[
-    Any,
-    _checked(_check_model),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["kind"]}]}),
+    Any, _checked(_check_model), WithJsonSchema({"anyOf": [_BY_NAME, *_DRIVES]})
 ]
 """A drive: the name of a profile, the path of one, or a table of one's own."""
 
 CpuTable = Annotated[
-    Any,
-    _checked(_check_cpu),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
+    Any, _checked(_check_cpu), WithJsonSchema({"anyOf": [_BY_NAME, dataclass_schema(CpuProfile)]})
 ]
 """A CPU: the name of a profile, the path of one, or a table of one's own."""
 
-EngineName = Annotated[str, _checked(_check_engine), WithJsonSchema({"type": "string"})]
+EngineName = Annotated[str, _checked(_check_engine), WithJsonSchema(_BY_NAME)]
 """An offload engine: the name of a profile, or the path of one."""
 
 DiskFaultTable = Annotated[
-    FaultRule, _checked(_check_disk_fault), WithJsonSchema(_fault_schema(sorted(DISK_FAULTS)))
+    FaultRule, _checked(_check_disk_fault), WithJsonSchema({"anyOf": _DISK_FAULTS})
 ]
 """A fault of a disk."""
 
 EngineFaultTable = Annotated[
-    FaultRule, _checked(_check_engine_fault), WithJsonSchema(_fault_schema(sorted(FAULT_KINDS)))
+    FaultRule,
+    _checked(_check_engine_fault),
+    WithJsonSchema(dataclass_schema(EngineFault, **_NAMED)),
 ]
 """A fault of an engine."""
 
 WorkloadTable = Annotated[
-    WorkloadRule, _checked(_check_workload), WithJsonSchema({"type": "object"})
+    WorkloadRule,
+    _checked(_check_workload),
+    WithJsonSchema(dataclass_schema(Workload, waits={"type": "boolean"})),
 ]
 """A workload."""

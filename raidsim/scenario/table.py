@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 class Table(BaseModel):
     """A table of a scenario file: what it does not know is a mistake, and nothing is converted."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 def mistake(message: str) -> PydanticCustomError:
