@@ -30,7 +30,7 @@ FLOORS = {
     "nbd": 6,
     "scenario": 7,
     "cli": 8,
-    "tui": 8,
+    "tui": 7,
     # The doors of the house, and the kits for people who build engines and disks.
     "": 9,
     "__main__": 9,

@@ -41,6 +41,7 @@ COMMANDS = {
     "get": "Show attributes, as in sysfs.",
     "set": "Write an attribute, as in sysfs.",
     "serve": "Serve arrays over NBD.",
+    "top": "Watch a served array.",
     "inject": "Let disks and engines of a served array go wrong.",
     "explain": "Show what an array would do for one read or write.",
     "engines": "List offload engines, or show one.",

@@ -114,7 +114,7 @@ class Connection:
     def _lost(self, error: OSError) -> ControlError:
         if isinstance(error, TimeoutError):
             return ControlError(f"{self.path}: its server does not answer")
-        return ControlError(f"{self.path}: its server has gone: {error.strerror}")
+        return ControlError(f"{self.path}: its server has stopped")
 
     def _error(self, told: dict[str, Any]) -> RaidsimError:
         message = self._served_path.sub(lambda m: f"{m[1]}{self.path}", str(told["message"]))

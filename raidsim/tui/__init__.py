@@ -1,0 +1,1 @@
+"""The live view: what an array is doing, drawn from plain snapshots of it."""

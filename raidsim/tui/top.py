@@ -1,0 +1,81 @@
+"""The live view on a terminal: looks at an array again and again, and takes keys."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+
+from raidsim.errors import RaidsimError
+from raidsim.tui.frame import frame
+from raidsim.tui.history import History
+from raidsim.tui.keys import Keyboard
+from raidsim.tui.state import ScreenState
+
+if TYPE_CHECKING:
+    from raidsim.array.activity import Activity
+    from raidsim.tui.state import Action
+
+
+class WatchedArray(Protocol):
+    """An array as the live view needs it."""
+
+    def activity(self) -> Activity:
+        """What it is doing now."""
+
+    def fail(self, disk: str) -> None:
+        """Fail a member."""
+
+    def add(self, image: str) -> bool:
+        """Take a new member on."""
+
+
+def show_once(array: WatchedArray, interval_seconds: float, console: Console) -> None:
+    """Print one frame, with the rates of one interval."""
+    history = History(array.activity())
+    time.sleep(interval_seconds)
+    history.add(array.activity())
+    for text in frame(history, ScreenState(), console.width, console.height):
+        text.rstrip()
+        console.print(text)
+
+
+def run_top(array: WatchedArray, interval_seconds: float, console: Console) -> None:
+    """Show frames until the user has enough.
+
+    Raises:
+        RaidsimError: the array's server has gone.
+    """
+    state = ScreenState()
+    history = History(array.activity())
+    due = time.monotonic()
+    with Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
+        while not state.quit:
+            now = time.monotonic()
+            if now >= due:
+                if not state.paused:
+                    history.add(array.activity())
+                due = max(due + interval_seconds, now)
+            width, height = console.size
+            live.update(Group(*frame(history, state, width, height)), refresh=True)
+            for key in keyboard.wait(due - time.monotonic()):
+                rates = history.rates[-1] if history.rates else None
+                action = state.press(key, history.activity, rates)
+                if action is not None:
+                    state.message = _carry_out(array, action)
+                    due = time.monotonic()
+
+
+def _carry_out(array: WatchedArray, action: Action) -> str:
+    kind, disk = action
+    try:
+        if kind == "fail":
+            array.fail(disk)
+            return f"set {disk} faulty"
+        re_added = array.add(disk)
+    except RaidsimError as error:
+        return str(error)
+    return f"{'re-added' if re_added else 'added'} {Path(disk).name}"
