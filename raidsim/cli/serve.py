@@ -6,6 +6,7 @@ import asyncio
 import selectors
 import signal
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -23,7 +24,9 @@ from raidsim.nbd.hardware import ServedHardware
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+
+    from raidsim.control.metrics import MetricsServer
 
 _SOCKET = "nbd.sock"
 _DEFAULT_HOST = "127.0.0.1"
@@ -48,6 +51,13 @@ _DEFAULT_PORT = 10809
 @click.option("--insecure", is_flag=True, help="Let anybody in who can reach the address.")
 @click.option("--realtime", is_flag=True, help="Be as slow as the models of disks and engines.")
 @click.option("--disk-model", metavar="PROFILE", help="The drive that every member is.")
+@click.option(
+    "--metrics",
+    "metrics_port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Answer Prometheus on this port of 127.0.0.1; 0 for any.",
+)
 def command(
     arrays: tuple[str, ...],
     unix: Path | None,
@@ -57,6 +67,7 @@ def command(
     insecure: bool,
     realtime: bool,
     disk_model: str | None,
+    metrics_port: int | None,
 ) -> None:
     """Serve arrays over NBD, until SIGTERM or Ctrl-C.
 
@@ -74,6 +85,11 @@ def command(
         from raidsim.nbd.tls import server_context  # noqa: PLC0415  ssl takes time to load
 
         tls = server_context(tls_certs)
+    metrics = None
+    if metrics_port is not None:
+        from raidsim.control.metrics import MetricsServer  # noqa: PLC0415  needs an extra
+
+        metrics = partial(MetricsServer, port=metrics_port)
     with ExitStack() as stack:
         opened = []
         for path in arrays:
@@ -84,7 +100,8 @@ def command(
         tcp = host is not None or port is not None
         address = (host or _DEFAULT_HOST, _DEFAULT_PORT if port is None else port) if tcp else None
         socket = (unix or Path(arrays[0]) / _SOCKET).absolute()
-        serving = _serve(opened, socket if address is None else address, tls, insecure=insecure)
+        where = socket if address is None else address
+        serving = _serve(opened, where, tls, metrics, insecure=insecure)
         with asyncio.Runner(loop_factory=_precise_loop if realtime else None) as runner:
             runner.run(serving)
 
@@ -98,6 +115,7 @@ async def _serve(
     arrays: Sequence[Array],
     address: Path | tuple[str, int],
     tls: ssl.SSLContext | None,
+    metrics: Callable[[Mapping[str, Monitor]], MetricsServer] | None,
     *,
     insecure: bool,
 ) -> None:
@@ -108,8 +126,10 @@ async def _serve(
     scheme = "nbd" if tls is None else "nbds"
     async with NbdServer(arrays, tls=tls) as server, AsyncExitStack() as stack:
         stack.enter_context(log_warnings())
-        for export in server.exports.values():
+        monitors = {}
+        for name, export in server.exports.items():
             monitor = stack.enter_context(Monitor(export.array, export.requests))
+            monitors[name] = monitor
             control = ControlServer(export.array, monitor, export.pump.wake)
             await stack.enter_async_context(control)
         if isinstance(address, Path):
@@ -120,4 +140,7 @@ async def _serve(
             where = f"{scheme}://{address[0]}:{ports[0]}/{{}}"
         for array, name in zip(arrays, server.exports, strict=True):
             click.echo(f"{array.directory.path}: serving {where.format(quote(name))}")
+        if metrics is not None:
+            answering = await stack.enter_async_context(metrics(monitors))
+            click.echo(f"metrics at {answering.url}")
         await server.serve_until(stopped)
