@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from raidsim.trace.trace_file import Details, Track
 
 
+class _Done(NamedTuple):
+    """Where something was done, and from when to when."""
+
+    track: Track
+    start_ns: int
+    end_ns: int
+
+    def lead_back(self, canvas: Canvas, origin: int, time_ns: int) -> None:
+        """Draw that it has been noticed at ``time_ns`` by what it was for.
+
+        What is noticed late leaves from its beginning, for its track has gone on to other things.
+        """
+        leave_ns = self.end_ns if time_ns == self.end_ns else self.start_ns
+        canvas.arrow_to(self.track, leave_ns, origin, time_ns)
+
+
 class _Asked(NamedTuple):
     """What was asked for: when, what for, and what it is; where it was done, once it was."""
 
@@ -22,7 +38,7 @@ class _Asked(NamedTuple):
     origin: int
     name: str
     details: Details
-    track: Track | None = None
+    done: _Done | None = None
 
 
 class DiskTracks(Tracks):
@@ -69,21 +85,23 @@ class DiskTracks(Tracks):
             asked = self._asked.get(number)
             if asked is not None:
                 self._canvas.arrow_from(asked.origin, asked.time_ns, track, event.started_ns)
-                self._asked[number] = asked._replace(track=track)
+                done = _Done(track, event.started_ns, time_ns)
+                self._asked[number] = asked._replace(done=done)
 
     def _ended(self, time_ns: int, event: disk.DiskEnded) -> None:
         asked = self._asked.pop(event.number, None)
         if asked is None:
             return
-        track = asked.track
-        if track is None:
+        done = asked.done
+        if done is None:
             _, track = self._canvas.lanes("disks", event.disk).take(asked.time_ns, time_ns)
             self._file.slice(track, asked.name, asked.time_ns, time_ns, asked.details)
             self._canvas.arrow_from(asked.origin, asked.time_ns, track, asked.time_ns)
+            done = _Done(track, asked.time_ns, time_ns)
         if event.status:
             name = errno.errorcode.get(event.status, str(event.status))
-            self._file.instant(track, name, time_ns, event._asdict())
-        self._canvas.arrow_to(track, time_ns, asked.origin, time_ns)
+            self._file.instant(done.track, name, time_ns, event._asdict())
+        done.lead_back(self._canvas, asked.origin, time_ns)
         self._count(event.disk, -1, time_ns)
 
     def _fault(self, time_ns: int, event: disk.DiskFaultFired) -> None:
@@ -130,11 +148,11 @@ class ChannelTracks(Tracks):
         asked = self._asked.get(key)
         if asked is None:
             return
-        if asked.track is None:
+        if asked.done is None:
             self._draw(event.channel, event.cookie, asked.time_ns, time_ns)
-        track = self._asked.pop(key).track
-        assert track is not None
-        self._canvas.arrow_to(track, time_ns, asked.origin, time_ns)
+        done = self._asked.pop(key).done
+        assert done is not None
+        done.lead_back(self._canvas, asked.origin, time_ns)
 
     def _draw(self, channel: str, cookie: int, start_ns: int, end_ns: int) -> None:
         asked = self._asked.get((channel, cookie))
@@ -143,7 +161,8 @@ class ChannelTracks(Tracks):
         _, track = self._canvas.lanes("channels", channel).take(start_ns, end_ns)
         self._file.slice(track, asked.name, start_ns, end_ns, asked.details)
         self._canvas.arrow_from(asked.origin, asked.time_ns, track, start_ns)
-        self._asked[channel, cookie] = asked._replace(track=track)
+        done = _Done(track, start_ns, end_ns)
+        self._asked[channel, cookie] = asked._replace(done=done)
 
     def _switch(self, time_ns: int, event: engine.ChannelSwitch) -> None:
         track = self._canvas.lanes("channels", event.parent).first

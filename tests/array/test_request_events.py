@@ -9,6 +9,7 @@ import pytest
 from raidsim.array import Array, ArraySpec
 from raidsim.array.hardware import SimulatedHardware
 from raidsim.disk.events import DiskEnded, DiskSubmitted
+from raidsim.disk.faults import FaultyDisk, disk_fault
 from raidsim.disk.observed import ObservedDisk
 from raidsim.dmaengine.events import Software, Submitted
 from raidsim.machine import Machine
@@ -171,12 +172,12 @@ def test_a_later_listener_is_told_of_stripes_that_an_earlier_one_knew(make):
     }
 
 
-def test_what_a_check_splits_is_followed_from_the_tall_stripe_to_its_units(make):
-    array, events = make(level=5)
+def test_what_a_read_error_splits_is_followed_from_the_tall_stripe_to_its_units(make):
+    array, events = make()
     member = array.mddev.rdevs[0]
-    with array.images[member].path.open("r+b") as image:
-        image.seek(member.data_offset << 9)
-        image.write(b"rot")
+    observed = member.disk
+    latent = disk_fault({"kind": "read-fixable", "sectors": [[member.data_offset + 8, 8]]})
+    observed.disk = FaultyDisk(array.machine, observed.disk, latent)
     array.check()
     splits = [e for e in of(events, StripeAsked) if e.purpose == "split"]
     [parent] = {event.origin for event in splits}

@@ -12,9 +12,9 @@ FIXED = {"kind": "fixed", "description": "", "service_ns": 100_000, "bytes_per_s
 class Bench(SimulatedHardware):
     """Hardware whose disks are observed, and have a model."""
 
-    def __init__(self, machine, model):
+    def __init__(self, machine, model, faults):
         super().__init__(machine)
-        self.table = {} if model is None else {"model": model}
+        self.table = {"model": model, "faults": faults}
         self.disks = []
 
     def disk(self, image):
@@ -28,9 +28,9 @@ def make_array(tmp_path):
     """Make an array on a timed machine; ``array.bench`` has its disks."""
     opened = []
 
-    def make(*, engines=(), model=FIXED, timed=True, name="array", cpu=None):
+    def make(*, engines=(), model=FIXED, timed=True, name="array", cpu=None, faults=()):
         machine = Machine(engines=engines, timed=timed, kernel="numpy", cpu=cpu)
-        bench = Bench(machine, model)
+        bench = Bench(machine, model, faults)
         spec = ArraySpec(level=6, raid_disks=5, layout=2, chunk_sectors=128)
         array = Array.create(tmp_path / name, spec, image_bytes=2 << 20, hardware=bench)
         array.bench = bench

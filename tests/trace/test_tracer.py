@@ -47,7 +47,7 @@ class Traced:
         return TraceReader(self.text)
 
 
-ENGINES = [(), ("iop13xx",), ("ioat3.2-raid",), ("mv_xor", "ioat1")]
+ENGINES = [(), ("iop13xx",), ("ioat3.2-raid",), ("bcm-sba-v2",), ("mv_xor", "ioat1")]
 
 
 @pytest.mark.parametrize("engines", ENGINES, ids=lambda engines: "+".join(engines) or "software")
@@ -127,6 +127,24 @@ def test_an_arrow_leads_from_each_stripe_to_each_of_its_descriptors(make_array):
     arrows = trace.arrows_between("stripe cache", "channels")
     assert len(arrows) == len(trace.of_group("channels"))
     assert all(stripe.details["number"] == of.details["origin"] for stripe, of in arrows)
+
+
+@pytest.mark.parametrize("engine", ["iop13xx", "bcm-sba-v2", "mv_xor-kirkwood"])
+def test_an_arrow_leads_back_from_each_descriptor_however_late_it_is_noticed(make_array, engine):
+    trace = Traced(make_array(engines=[engine])).trace
+    arrows = trace.arrows_between("channels", "stripe cache")
+    assert {descriptor.details["cookie"] for descriptor, _ in arrows}
+    assert all(of.details["origin"] == stripe.details["number"] for of, stripe in arrows)
+
+
+def test_an_access_that_ends_long_after_the_drive_was_done_leads_back_all_the_same(make_array):
+    slow = [{"kind": "slow", "delay_ns": 5_000_000, "interval": 3}]
+    trace = Traced(make_array(faults=slow)).trace
+    stripes = {stripe.details["number"]: stripe for stripe in trace.of_group("stripe cache")}
+    arrows = trace.arrows_between("disks", "stripe cache")
+    assert arrows
+    assert all(stripes[stripe.details["number"]] is stripe for _, stripe in arrows)
+    assert all(access.start_ns <= stripe.end_ns for access, stripe in arrows)
 
 
 def test_arrows_go_forward_in_time_to_where_a_disk_turned_to_the_access(make_array):
