@@ -73,6 +73,11 @@ def test_everything_that_happened_is_drawn_once(make_array):
     assert len(trace.of_group("CPU")) == traced.count(Software)
 
 
+def test_what_is_done_one_after_the_other_is_drawn_on_one_track(make_array):
+    trace = Traced(make_array()).trace
+    assert [name for group, name in trace.slices if group == "requests"] == ["requests"]
+
+
 def test_a_disk_is_drawn_as_busy_as_its_model_counts(make_array):
     array = make_array()
     trace = Traced(array).trace
