@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
 
 from raidsim.nbd.handshake import UPGRADE, Handshake
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 
 # Room for the headers that a client has sent ahead, and for the small payloads between them.
 _BUFFER_BYTES = 1 << 18
-# Replies larger than this are sent as they are; smaller ones are put together first.
-_LARGE_BYTES = 1 << 16
-# A client that has so much to read and does not is not listened to.
-_UNREAD_BYTES = 1 << 20
+# What the socket is to take at once, if the host lets it.
+_SEND_BUFFER_BYTES = 1 << 20
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -52,7 +51,7 @@ class Connection(asyncio.BufferedProtocol):
         self._handshake = Handshake(exports, self._send, tls=tls is not None).run()
         self._wanted = 0
         self._upgrade: asyncio.Task[None] | None = None
-        self._client_is_slow = False
+        self._writing_is_paused = False
         self._reading_is_paused = False
         self._closing = False
         self.transmission: Transmission | None = None
@@ -62,8 +61,9 @@ class Connection(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with the handshake."""
         assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_UNREAD_BYTES)
+        self._use(transport)
+        connected = transport.get_extra_info("socket")
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._timeout = self._loop.call_later(self._handshake_seconds, self.abort)
         self._wanted = next(self._handshake)
 
@@ -93,20 +93,26 @@ class Connection(asyncio.BufferedProtocol):
         self._gone(self)
 
     def pause_writing(self) -> None:
-        """The client does not read what it asked for."""
-        self._client_is_slow = True
+        """The socket takes no more for now."""
+        self._writing_is_paused = True
 
     def resume_writing(self) -> None:
         """It does."""
-        self._client_is_slow = False
-        self._consume()
+        self._writing_is_paused = False
+        if self.transmission is not None:
+            self._deliver()
+        else:
+            self._consume()
 
     # -- what comes -----------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Let the client go, once it has got what is on its way to it."""
+        """Hear no more, and let the client go once it has got all replies there are."""
         self._closing = True
-        self._transport.close()
+        if self.transmission is None or not self.transmission.has_replies:
+            self._transport.close()
+        else:
+            self._transport.pause_reading()
 
     def abort(self) -> None:
         """Let the client go now."""
@@ -123,7 +129,7 @@ class Connection(asyncio.BufferedProtocol):
         try:
             if self.transmission is None:
                 consumed = self._negotiate()
-            if self.transmission is not None and not self._client_is_slow:
+            if self.transmission is not None:
                 consumed += self.transmission.take(self._view[consumed : self._filled])
         except ProtocolError:
             self.abort()
@@ -141,7 +147,7 @@ class Connection(asyncio.BufferedProtocol):
         consumed = 0
         while (
             self.transmission is None
-            and not self._client_is_slow
+            and not self._writing_is_paused
             and 0 <= self._wanted <= self._filled - consumed
         ):
             data = bytes(self._view[consumed : consumed + self._wanted])
@@ -178,8 +184,7 @@ class Connection(asyncio.BufferedProtocol):
             self.abort()
             return
         assert transport is not None
-        self._transport = transport
-        transport.set_write_buffer_limits(high=_UNREAD_BYTES)
+        self._use(transport)
         self._step(b"")
         self._consume()
 
@@ -187,11 +192,14 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport.is_closing() or self._wanted == UPGRADE:
             return
         transmission = self.transmission
-        if transmission is not None and transmission.disconnected:
+        if transmission is None:
+            pause = self._writing_is_paused
+        elif transmission.disconnected:
             if not transmission.in_flight:
                 self.close()
             return
-        pause = self._client_is_slow or (transmission is not None and transmission.full)
+        else:
+            pause = transmission.full
         if pause != self._reading_is_paused:
             self._reading_is_paused = pause
             if pause:
@@ -201,6 +209,12 @@ class Connection(asyncio.BufferedProtocol):
 
     # -- what goes ------------------------------------------------------------------------------
 
+    def _use(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        # Replies wait where they are, uncopied, until the socket takes them. (With 0 the TLS
+        # transport would pause before anything was written.)
+        transport.set_write_buffer_limits(high=1)
+
     def _send(self, data: bytes) -> None:
         self._transport.write(data)
 
@@ -209,22 +223,15 @@ class Connection(asyncio.BufferedProtocol):
         self._send_replies()
         transmission = self.transmission
         assert transmission is not None
-        if self._reading_is_paused or transmission.disconnected:
+        if self._closing:
+            self.close()
+        elif self._reading_is_paused or transmission.disconnected:
             self._consume()
 
     def _send_replies(self) -> None:
-        assert self.transmission is not None
-        replies = self.transmission.take_replies()
-        if self._transport.is_closing():
-            return
-        small: list[bytes | memoryview] = []
-        for reply in replies:
-            if len(reply) < _LARGE_BYTES:
-                small.append(reply)
-                continue
-            if small:
-                self._transport.write(b"".join(small))
-                small = []
-            self._transport.write(reply)
-        if small:
-            self._transport.write(b"".join(small))
+        transmission = self.transmission
+        assert transmission is not None
+        while transmission.has_replies and not self._writing_is_paused:
+            data = transmission.next_reply()
+            if not self._transport.is_closing():
+                self._transport.write(data)

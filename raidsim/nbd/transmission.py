@@ -6,6 +6,7 @@ way is bounded: it is not listened to while that is too much.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,12 +70,16 @@ _WRITING = frozenset({NBD_CMD_WRITE, NBD_CMD_TRIM, NBD_CMD_WRITE_ZEROES})
 
 # A client is not listened to while its requests under way hold as much as this.
 _MEMORY_BYTES = MAX_PAYLOAD_BYTES
+# Replies larger than this are sent as they are; smaller ones are put together first.
+_LARGE_BYTES = 1 << 16
 # What a request counts for besides its data.
 _REQUEST_BYTES = 512
 
 
 class Transmission:
     """What goes on between one client and its export.
+
+    What counts as under way is data until they are written, or handed to the socket.
 
     Args:
         session: what was agreed on.
@@ -90,7 +95,7 @@ class Transmission:
         self._session = session
         self._export = session.export
         self._replied = replied
-        self._replies: list[bytes | memoryview] = []
+        self._replies: deque[bytes | memoryview] = deque()
         self._writing: Request | None = None
         self._skip_bytes = 0
         self._memory_bytes = 0
@@ -103,10 +108,22 @@ class Transmission:
         """So much is under way that no more may be begun."""
         return self._memory_bytes >= _MEMORY_BYTES
 
-    def take_replies(self) -> list[bytes | memoryview]:
-        """What is to be sent now."""
-        replies, self._replies = self._replies, []
-        return replies
+    @property
+    def has_replies(self) -> bool:
+        """There is something to send."""
+        return bool(self._replies)
+
+    def next_reply(self) -> bytes | memoryview:
+        """What is to be sent next: a large piece of data by itself, all that is small together."""
+        replies = self._replies
+        data = replies.popleft()
+        if replies and len(data) < _LARGE_BYTES:
+            together = [data]
+            while replies and len(replies[0]) < _LARGE_BYTES:
+                together.append(replies.popleft())
+            data = b"".join(together)
+        self._memory_bytes -= len(data)
+        return data
 
     def received_payload(self, length: int) -> None:
         """So many bytes were put where ``payload`` said."""
@@ -209,15 +226,17 @@ class Transmission:
         self.in_flight -= 1
         self._memory_bytes -= _REQUEST_BYTES
         command = request.command
-        if command in {NBD_CMD_READ, NBD_CMD_WRITE}:
-            self._memory_bytes -= request.length
         if not self._replies:
             self._export.has_replies(self._replied)
         cookie = request.cookie
+        if command == NBD_CMD_WRITE:
+            self._memory_bytes -= request.length
         if request.error:
+            if command == NBD_CMD_READ:
+                self._memory_bytes -= request.length
             self._reply_error(command, cookie, request.error)
         elif command != NBD_CMD_READ:
-            self._replies.append(SIMPLE_REPLY.pack(NBD_SIMPLE_REPLY_MAGIC, 0, cookie))
+            self._reply(SIMPLE_REPLY.pack(NBD_SIMPLE_REPLY_MAGIC, 0, cookie))
         else:
             if self._session.structured:
                 header = DATA_CHUNK.pack(
@@ -230,9 +249,11 @@ class Transmission:
                 )
             else:
                 header = SIMPLE_REPLY.pack(NBD_SIMPLE_REPLY_MAGIC, 0, cookie)
-            self._replies += (header, request.data)
+            self._reply(header)
+            self._replies.append(request.data)  # counts since the request came
 
     def _reply(self, reply: bytes) -> None:
+        self._memory_bytes += len(reply)
         self._replies.append(reply)
 
     def _reply_error(self, command: int, cookie: int, error: int) -> None:

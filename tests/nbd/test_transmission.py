@@ -265,7 +265,7 @@ def test_a_client_that_does_not_read_is_not_listened_to(server):
             (transmission,) = (
                 connection.transmission
                 for connection in server.server._connections
-                if connection._client_is_slow
+                if connection._writing_is_paused
             )
             return transmission._memory_bytes
 
