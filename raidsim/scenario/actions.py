@@ -153,7 +153,7 @@ class CutPower(Action):
     """Cut the power of all disks and of the host; `assemble` brings the array back."""
 
     keep: float = Field(0.5, ge=0, le=1)
-    """How likely each 4 KiB block that was not stable yet is on the medium afterwards."""
+    """How likely each 4 KiB block that was not stable yet is on the medium afterwards; 0.5."""
 
     def __str__(self) -> str:
         """Say it in words."""
@@ -225,7 +225,7 @@ class Corrupt(Action):
     offset: Size | None = None
     """The first byte, on the array: its data on whichever member has them."""
     length: Size = 512
-    """How many bytes, all of one chunk."""
+    """How many bytes, all of one chunk; 512 by default."""
 
     def __str__(self) -> str:
         """Say it in words."""

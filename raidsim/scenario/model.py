@@ -34,21 +34,25 @@ class ArrayTable(Table):
     raid_devices: int
     """Members, parity included: `disk0`, `disk1` and so on."""
     size: Size = 4 << 20
-    """Size of each image, metadata included."""
+    """Size of each image, metadata included: 4 MiB by default."""
     chunk: Size = 64 << 10
+    """64 KiB by default."""
     layout: str = "default"
-    """mdadm's name of it."""
+    """mdadm's name of it, `left-symmetric` for example."""
     spare_devices: int = 0
     """Members beyond those, as spares, whose numbers follow."""
     bitmap: Literal["none", "internal"] = "none"
+    """Whether there is a write-intent bitmap; there is none by default."""
     bitmap_chunk: Size | None = None
+    """What one bit stands for; by default as few bits as are of use."""
     metadata: Literal["1.0", "1.1", "1.2"] = "1.2"
+    """The version of the superblock: 1.2 by default."""
     missing: list[int] = Field(default_factory=list)
     """Slots that have no member in the beginning."""
     in_sync: bool = True
-    """Parity is right in the beginning. If not, md makes it so, as it does with a new array."""
+    """Parity is right in the beginning, as it is by default. If not, md makes it so at once."""
     contents: Literal["random", "zeros"] = "random"
-    """What it holds in the beginning."""
+    """What it holds in the beginning: random bytes by default."""
     attributes: dict[str, Text] = Field(default_factory=dict)
     """Attributes to write in the beginning, as `raidsim set` does."""
 
@@ -129,7 +133,7 @@ class FinishTable(Table):
     """How it ends: when nothing is left to be done, every byte is read and compared."""
 
     within: Duration = 3_600_000_000_000
-    """The latest time by which all has ended."""
+    """The latest time by which all has ended: 1 h by default."""
     faults_off: bool = False
     """Faults are switched off once all events are over."""
     lift_limits: bool = False
@@ -146,7 +150,7 @@ class Scenario(Table):
     story: str = ""
     """What happens, and what a reader learns from it."""
     seed: int = 0
-    """Where all chance comes from, unless `--seed` says otherwise."""
+    """Where all chance comes from, unless `--seed` says otherwise; 0 by default."""
     array: ArrayTable
     cpu: CpuTable | None = None
     """How fast the CPU computes, copies and does md's work. None takes no time."""
