@@ -113,6 +113,8 @@ def _where(place: Sequence[str | int]) -> str:
     """A place as one would write it: ``event[0].fail.disk``."""
     text = ""
     for step in place:
+        if step == "[key]":
+            continue  # the name itself is wrong, not what stands there
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else str(step)
     return text
 
