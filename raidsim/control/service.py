@@ -164,6 +164,7 @@ class ControlService:
 
     def _begin_sync(self) -> None:
         """Begin at once what the array would begin in its next turn, so that it shows."""
+        self._array.settle()
         begin = self._array.mddev.begin_sync
         if begin is not None:
             begin()
