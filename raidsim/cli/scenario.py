@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from raidsim.cli.output import print_json, print_lines
+from raidsim.errors import UsageError
 from raidsim.scenario import Scenario, load_scenario
 from raidsim.scenario.loading import ScenarioError
 from raidsim.scenario.schema import ScenarioSchema
@@ -32,7 +33,7 @@ def check(files: tuple[str, ...]) -> None:
         else:
             click.echo(f"{file}: all right")
     if mistakes:
-        raise click.UsageError("\n".join(mistakes))
+        raise UsageError("\n".join(mistakes))
 
 
 @command.command("explain")
