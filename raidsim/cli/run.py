@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 
     from raidsim.scenario import ScenarioResult
     from raidsim.sim.hook import Listener
+    from raidsim.tui.play import LivePlay
+
+
+# How much virtual time passes between two frames of the live view.
+_FRAME_NS = 100_000_000
 
 
 @click.command("run")
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option("--keep", metavar="DIR", help="Make the array in DIR, and leave it there.")
 @click.option("--trace", metavar="FILE", help="Write a trace for Perfetto.")
+@click.option("--live", is_flag=True, help="Watch the array on the terminal, as top shows it.")
 @click.option("--verbose", "-v", is_flag=True, help="Print a line for everything that happens.")
 @json_option
 def command(
@@ -44,6 +51,7 @@ def command(
     repeat: int,
     keep: str | None,
     trace: str | None,
+    live: bool,
     verbose: bool,
     as_json: bool,
 ) -> int:
@@ -59,14 +67,28 @@ def command(
         for file, scenario in scenarios.items()
         for number in range(repeat)
     ]
-    if len(seeds) > 1 and (keep or trace or verbose):
-        raise UsageError("--keep, --trace and --verbose are for one run alone; name one file")
+    if len(seeds) > 1 and (keep or trace or verbose or live):
+        raise UsageError(
+            "--keep, --live, --trace and --verbose are for one run alone; name one file"
+        )
+    if live and verbose:
+        raise UsageError("--live and --verbose: choose one way to watch")
     # What md has to say is in the log already.
     logging.getLogger("raidsim").addHandler(logging.NullHandler())
     results = []
-    with _listeners(trace, verbose=verbose and not as_json) as listeners:
+    with (
+        _listeners(trace, verbose=verbose and not as_json) as listeners,
+        _player(live=live) as player,
+    ):
         for file, number in seeds:
-            result = run_scenario(scenarios[file], seed=number, keep=keep, listeners=listeners)
+            result = run_scenario(
+                scenarios[file],
+                seed=number,
+                keep=keep,
+                listeners=listeners if player is None else [*listeners, player.listen],
+                observer=None if player is None else player.observe,
+                step_ns=_FRAME_NS,
+            )
             results.append((file, result))
             if len(seeds) > 1 and not as_json:
                 _tell_briefly(file, result)
@@ -88,6 +110,23 @@ def _listeners(trace: str | None, *, verbose: bool) -> Iterator[list[Listener]]:
     marks = (Happened, Refused)
     with Path(trace).open("w", encoding="utf-8") as file, Tracer(file, marks) as tracer:
         yield [*listeners, tracer.listen]
+
+
+@contextmanager
+def _player(*, live: bool) -> Iterator[LivePlay | None]:
+    """The live view, if it is wanted."""
+    if not live:
+        yield None
+        return
+    from rich.console import Console  # noqa: PLC0415  loaded only when there is somebody to watch
+
+    from raidsim.tui.play import LivePlay  # noqa: PLC0415  as above
+
+    console = Console()
+    if not (sys.stdin.isatty() and console.is_terminal):
+        raise UsageError("--live needs a terminal")
+    with LivePlay(console, _FRAME_NS / 1e9) as player:
+        yield player
 
 
 def _print_event(time_ns: int, event: object) -> None:

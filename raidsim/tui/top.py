@@ -1,4 +1,4 @@
-"""The live view on a terminal: looks at an array again and again, and takes keys."""
+"""A served array, looked at again and again."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from rich.console import Console, Group
-from rich.live import Live
-
 from raidsim.errors import RaidsimError
 from raidsim.tui.frame import frame
 from raidsim.tui.history import History
-from raidsim.tui.keys import Keyboard
+from raidsim.tui.screen import Screen
 from raidsim.tui.state import ScreenState
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from raidsim.array.activity import Activity
     from raidsim.tui.state import Action
 
@@ -49,24 +48,20 @@ def run_top(array: WatchedArray, interval_seconds: float, console: Console) -> N
     Raises:
         RaidsimError: the array's server has gone.
     """
-    state = ScreenState()
     history = History(array.activity())
     due = time.monotonic()
-    with Keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
+    with Screen(console) as screen:
+        state = screen.state
         while not state.quit:
             now = time.monotonic()
             if now >= due:
                 if not state.paused:
                     history.add(array.activity())
                 due = max(due + interval_seconds, now)
-            width, height = console.size
-            live.update(Group(*frame(history, state, width, height)), refresh=True)
-            for key in keyboard.wait(due - time.monotonic()):
-                rates = history.rates[-1] if history.rates else None
-                action = state.press(key, history.activity, rates)
-                if action is not None:
-                    state.message = _carry_out(array, action)
-                    due = time.monotonic()
+            screen.show(history)
+            for action in screen.wait(due - time.monotonic(), history):
+                state.message = _carry_out(array, action)
+                due = time.monotonic()
 
 
 def _carry_out(array: WatchedArray, action: Action) -> str:

@@ -121,3 +121,19 @@ def test_it_ends_with_a_word_when_the_server_does(terminal, server):
     terminal.show("State")
     server.terminate()
     terminal.show("raidsim: md0: its server has stopped", "ended with status 1")
+
+
+def test_a_scenario_is_watched_paused_and_left(tmp_path):
+    scenario = Path(__file__).parents[2] / "scenarios" / "fast" / "speed-limit.toml"
+    command = f"{PROGRAM} run --live {scenario}; echo ended with status $?; cat"
+    terminal = Terminal(tmp_path / "tmux.sock", command, tmp_path)
+    try:
+        terminal.show("array  RAID5, 4 disks", "Sync     recovery")
+        terminal.press("Space")
+        assert " at " in terminal.show("paused").splitlines()[0]
+        terminal.press("f", "y")
+        terminal.show("the scenario alone fails and adds disks")
+        terminal.press("q")
+        terminal.show("passed", "ended with status 0")
+    finally:
+        terminal.kill()
