@@ -19,12 +19,33 @@ if TYPE_CHECKING:
     from raidsim.disk import Disk, ImageDisk
 
 
+class ShadowDisk(OverlayDisk):
+    """An image that is only read, under a name that no other disk of the array has."""
+
+    __slots__ = ("_name",)
+
+    def __init__(self, disk: Disk, name: str) -> None:
+        super().__init__(disk)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """The name that messages and events use."""
+        return self._name
+
+
 class ShadowHardware(Hardware):
     """Images are only read; what is written to them stays in memory. All disks are observed."""
 
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self._names: set[str] = set()
+
     def disk(self, image: ImageDisk) -> Disk:
         """What md is given of a member."""
-        return ObservedDisk(self.machine, OverlayDisk(super().disk(image)))
+        name = str(image.path) if image.name in self._names else image.name
+        self._names.add(name)
+        return ObservedDisk(self.machine, ShadowDisk(super().disk(image), name))
 
 
 def open_shadow(path: str | os.PathLike[str]) -> Array:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from raidsim.errors import RaidsimError
 from raidsim.scenario.comparison import compare, parity_mismatches
 from raidsim.scenario.facts import take_facts, take_state
+from raidsim.scenario.record import Happened
 from raidsim.scenario.result import Failure, ScenarioResult
 from raidsim.scenario.run import Run
 from raidsim.scenario.stage import Stage
@@ -70,6 +71,8 @@ def _play(run: Run, stage: Stage, seed: int) -> ScenarioResult:
     try:
         run.play()
         take_facts(stage, result)
+        hook = stage.machine.sim.hook
+        hook.emit(Happened("finish", "read every byte and compare"))
         result.lost, result.wrong = compare(stage.running, stage.contents)
         take_state(stage.running, result)
         stage.running.close()

@@ -207,6 +207,20 @@ def test_nothing_is_changed_and_what_is_told_is_what_is_done(make, operation, fa
     assert asked >= 600_000
 
 
+def test_disks_of_one_name_in_several_places_are_told_apart(tmp_path):
+    images = []
+    for place in "abcd":
+        image = tmp_path / place / "disk.img"
+        image.parent.mkdir()
+        image.write_bytes(bytes(4 << 20))
+        images.append(image)
+    spec = ArraySpec(level=5, raid_disks=4, layout=2, chunk_sectors=128, in_sync=True)
+    Array.create(tmp_path / "array", spec, images).close()
+    explanation = explain_request(tmp_path / "array", "read", 0, 3 * CHUNK)
+    assert sorted(explanation.disks) == sorted(["disk.img", *map(str, images[:3])])
+    assert kinds(explanation.stripes[0]) == [("read", [0, 1, 2])]
+
+
 def test_an_array_in_use_can_be_explained(make):
     path = make()
     with Array.open(path):
