@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from raidsim.errors import RaidsimError
 from raidsim.scenario.record import Happened, Refused
+from raidsim.sim import DeadlockError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,6 @@ class Run:
         self._step_ns = step_ns
         self._next_look_ns: float = math.inf if observer is None else 0
         self._pending = [Pending(event, i) for i, event in enumerate(stage.scenario.event)]
-        stage.on_boot = self._set_timers
 
     def play(self) -> None:
         """Carry out all events, and wait until the workloads have ended and all is quiet.
@@ -81,7 +81,6 @@ class Run:
             RaidsimError: The simulation ended early, or too late.
         """
         stage = self._stage
-        self._set_timers()
         stage.open()
         for name, value in stage.scenario.array.attributes.items():
             stage.running.set(name, value)
@@ -98,7 +97,7 @@ class Run:
     # -- waiting --------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        """Let the simulation run until something has happened that an event may wait for."""
+        """Let the simulation run until an event may be due."""
         stage = self._stage
         record = stage.record
         record.attention = False
@@ -110,24 +109,42 @@ class Run:
             and pending.event.when.condition.polled
         ]
         self._run_until(
-            lambda: record.attention or any(condition.holds(stage) for condition in polled)
+            lambda: record.attention or any(condition.holds(stage) for condition in polled),
+            min((p.due_ns for p in self._pending if p.due_ns is not None), default=math.inf),
         )
 
-    def _run_until(self, predicate: Callable[[], object]) -> None:
+    def _run_until(self, predicate: Callable[[], object], due_ns: float = math.inf) -> None:
+        """Run until ``predicate()`` is true, but no longer than until ``due_ns``.
+
+        No timer waits for that in the simulation: what runs it to its rest must not come across it.
+
+        Raises:
+            DeadlockError: Nothing is left to run that could make it true.
+            OverdueError: It would take too long.
+        """
         sim = self._stage.machine.sim
-        until_ns = 0.0
-
-        def it_is_time() -> bool:
-            return bool(predicate()) or sim.now_ns > until_ns
-
         while True:
-            until_ns = min(self._finish.within, self._next_look_ns)
-            sim.run_until(it_is_time, self)
-            if sim.now_ns > self._finish.within:
-                raise OverdueError(f"not over in time: still waiting for {self}")
-            if sim.now_ns <= self._next_look_ns:
+            until_ns = min(due_ns, self._next_look_ns, self._finish.within)
+            if self._ran_until(predicate, until_ns):
                 return
+            if sim.next_ns is None and due_ns == math.inf:
+                raise DeadlockError(f"nothing left to run, still waiting for {self}")
+            sim.run_until_ns(int(until_ns))
+            if until_ns == due_ns:
+                return
+            if until_ns == self._finish.within:
+                raise OverdueError(f"not over in time: still waiting for {self}")
             self._look()
+
+    def _ran_until(self, predicate: Callable[[], object], until_ns: float) -> bool:
+        """Do all that is due by then; tell if ``predicate()`` was true first."""
+        sim = self._stage.machine.sim
+
+        def nothing_is_due() -> bool:
+            return not sim.busy and (sim.next_ns is None or sim.next_ns > until_ns)
+
+        sim.run_until(lambda: predicate() or nothing_is_due())
+        return bool(predicate())
 
     def _look(self) -> None:
         """Let the observer see the stage."""
@@ -140,16 +157,6 @@ class Run:
         workloads = [f"workload {name}" for name in self._stage.load.unfinished]
         return ", ".join([*(pending.name for pending in self._pending), *workloads]) or "quiet"
 
-    def _set_timers(self) -> None:
-        """Have a machine that was just booted wake us when an event is due."""
-        for pending in self._pending:
-            self._set_timer(pending)
-
-    def _set_timer(self, pending: Pending) -> None:
-        if pending.due_ns is not None:
-            sim = self._stage.machine.sim
-            sim.call_after(pending.due_ns - sim.now_ns, self._stage.record.wake)
-
     # -- events ---------------------------------------------------------------------------------
 
     def _next_due(self) -> Pending | None:
@@ -160,7 +167,6 @@ class Run:
             when = pending.event.when
             if pending.due_ns is None and when is not None and when.condition.holds(self._stage):
                 pending.due_ns = now_ns + pending.event.after
-                self._set_timer(pending)
             if pending.due_ns is not None and pending.due_ns <= now_ns:
                 due.append((pending.due_ns, pending.number, pending))
         return min(due)[2] if due else None

@@ -23,7 +23,7 @@ from raidsim.scenario.load import Load
 from raidsim.scenario.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from raidsim.scenario.model import Scenario
@@ -57,7 +57,6 @@ class Stage:
         tally: What machines and arrays that are gone have done.
         risks: What assemblies by force warned of.
         scrubs: What checks and repairs noted, in the order in which they were begun.
-        on_boot: Called when another machine has been booted.
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class Stage:
         self.array: Array | None = None
         self.risks: list[str] = []
         self.scrubs: list[MismatchLog] = []
-        self.on_boot: Callable[[], object] = lambda: None
         self._seed = seed
         self._kernel = kernel
         self._listeners = listeners
@@ -136,7 +134,6 @@ class Stage:
         sim = self.machine.sim
         self.tally.retire_machine(self.machine)
         self._boot(sim.now_ns, sim.fault_state)
-        self.on_boot()
 
     def _boot(self, now_ns: int, fault_state: str) -> None:
         self.machine = self._new_machine(timed=True)

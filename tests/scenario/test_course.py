@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from raidsim.scenario import make_scenario, run_scenario
+
 FIXED = {"kind": "fixed", "description": "1 ms each", "service": "1ms", "bytes_per_second": 10**9}
 
 
@@ -187,8 +189,11 @@ def test_limits_are_lifted_and_faults_switched_off_in_the_end(play):
     _passed(
         play(
             array={"spare_devices": 1, "attributes": {"sync_max": 512}},
-            disks={"disk0": {"faults": [{"kind": "hang", "nth": 3}]}},
-            event=[_at("1ms", fail={"disk": 1})],
+            disks={"disk0": {"faults": [{"kind": "hang", "operations": ["read"], "count": 1}]}},
+            event=[
+                _at("1ms", fail={"disk": 1}),
+                _at("1s", set={"attribute": "rmw_level", "value": 1}),
+            ],
             finish={"faults_off": True, "lift_limits": True},
             expect={"array": "clean"},
         )
@@ -239,3 +244,32 @@ def test_operations_are_counted_where_they_run(play):
         )
     )
     assert result.operations["dma2chan0"]["pq"] == 4
+
+
+def test_what_runs_the_machine_to_its_rest_does_not_run_into_later_events(play):
+    result = _passed(
+        play(
+            array={"attributes": {"rmw_level": 0}},
+            event=[
+                _at("1ms", stop={}),
+                _at("2ms", assemble={}),
+                _at("30min", fail={"disk": 1}),
+            ],
+        )
+    )
+    times = [line.split()[0] for line in result.log if " event " in line]
+    assert times == ["0.001000000", "0.002000000", "1800.000000000"]
+
+
+def test_an_event_that_never_comes_fails_the_run(play):
+    result = play(event=[{"when": {"members_failed": {"count": 1}}, "stop": {}}])
+    assert result.error == "DeadlockError: nothing left to run, still waiting for event[0]"
+
+
+def test_an_observer_sees_the_stage_at_every_step(table):
+    seen = []
+    events = [_at("1s", fail={"disk": 1})]
+    scenario = make_scenario(table(event=events))
+    run_scenario(scenario, observer=lambda stage: seen.append(stage.now_ns), step_ns=300_000_000)
+    assert seen[:4] == [0, 300_000_000, 600_000_000, 900_000_000]
+    assert seen[-1] >= 1_000_000_000
