@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
+from raidsim.nbd import pump as pump_module
 from raidsim.nbd.pump import Pump
 from raidsim.sim import Simulator
 
@@ -70,6 +72,33 @@ def test_the_loop_has_its_turn_while_work_goes_on_for_ever(work):
         pump.wake()
         for _ in range(20):
             await asyncio.sleep(0)
+
+    asyncio.run(run())
+
+
+def test_background_work_has_as_much_time_as_clients_took(work, monkeypatch):
+    clock = SimpleNamespace(now_ns=0)
+    monkeypatch.setattr(pump_module.time, "monotonic_ns", lambda: clock.now_ns)
+    done = []
+
+    def background():
+        clock.now_ns += 100_000
+        done.append(clock.now_ns)
+        work.sim.call_soon(background)
+
+    def serve_client():
+        clock.now_ns += 10_000_000
+        work.waiting = 0
+
+    async def run():
+        pump = work.pump()
+        work.waiting = 1
+        work.sim.call_soon(serve_client)
+        work.sim.call_soon(background)
+        pump.wake()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert 100 <= len(done) <= 110
 
     asyncio.run(run())
 

@@ -49,6 +49,16 @@ def test_a_write_takes_a_read_of_old_data_and_parity_first(server, client):
     assert client.read(1 << 20, 4096) == b"w" * 4096
 
 
+def test_a_write_of_part_of_a_sector_waits_for_writes_under_way(client):
+    client.write(0, bytes(512))  # dirty from now on
+    cookies = {
+        client.request(p.NBD_CMD_WRITE, 0, 4096, b"w" * 4096),
+        client.request(p.NBD_CMD_WRITE, 0, 8, b"p" * 8),
+    }
+    assert {client.reply().cookie for _ in cookies} == cookies
+    assert client.read(0, 4096) == b"p" * 8 + b"w" * 4088
+
+
 def test_the_end_does_not_wait_for_slow_disks(server):
     with server.client() as client:
         for i in range(64):

@@ -133,7 +133,19 @@ def test_what_is_still_to_be_rebuilt_is_told_from_what_is(server, health, tmp_pa
     rows, rest = divmod(reached, CHUNK)
     if not rest:
         assert found == [(0, rows * row, 0), (rows * row, array.size, rebuilding)]
+    with server.client(contexts=["base:allocation"]) as allocation:
+        statuses = {status for *_, status in extents(allocation, 0, array.size)}
+    assert statuses == {0, HOLE}  # the new image has holes that say nothing yet
     server.call(array.set, "sync_max", "max")
+
+
+def test_a_hole_of_a_member_with_bad_blocks_says_nothing(server, allocation):
+    def spoil():
+        for rdev in server.array.mddev.rdevs:
+            rdev.bad_blocks.set(rdev.data_offset + 8, 8)
+
+    server.call(spoil)
+    assert extents(allocation, 0, CHUNK) == [(0, CHUNK, 0)]
 
 
 def test_bad_blocks_show_where_they_are_in_each_chunk_of_their_row(server, health):

@@ -175,3 +175,19 @@ def test_timers_alone_are_kept_where_devices_take_no_time():
     assert (seen, sim.next_ns) == (["device"], 10)
     sim.run_until_ns(10)
     assert seen == ["device", "timer"]
+
+
+def test_run_until_ns_leaves_the_rest_where_enough_is_done():
+    sim = Simulator(timers=True)
+    done = []
+
+    def go_on():
+        done.append(sim.now_ns)
+        sim.call_soon(go_on)
+
+    go_on()
+    assert not sim.run_until_ns(10, lambda: len(done) > 3)
+    assert done == [0, 10, 10, 10]  # it is the work that takes the time
+    sim.call_after(5, done.append, "timer")
+    assert not sim.run_until_ns(15, lambda: "timer" in done)
+    assert sim.now_ns == 15
