@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from raidsim.array import Array
 from raidsim.control.client import connect
-from raidsim.control.remote import RemoteArray
 from raidsim.errors import UsageError
 
 if TYPE_CHECKING:
     import os
+
+    from raidsim.control.client import Connection
+    from raidsim.control.remote import RemoteArray
 
     AnyArray = Array | RemoteArray
 
@@ -26,7 +28,7 @@ def open_array(path: str | os.PathLike[str], *, inspect: bool = False) -> AnyArr
         RaidsimError: it cannot be run; nothing was changed.
     """
     connection = connect(path)
-    return Array.open(path, inspect=inspect) if connection is None else RemoteArray(connection)
+    return Array.open(path, inspect=inspect) if connection is None else _remote(connection)
 
 
 def attach(path: str | os.PathLike[str]) -> RemoteArray:
@@ -39,4 +41,14 @@ def attach(path: str | os.PathLike[str]) -> RemoteArray:
     if connection is None:
         Array.open(path, inspect=True).abandon()  # there may be none at all
         raise UsageError(f"{path}: no server has it; `raidsim serve {path}` runs one")
-    return RemoteArray(connection)
+    return _remote(connection)
+
+
+def _remote(connection: Connection) -> RemoteArray:
+    from raidsim.control.remote import RemoteArray  # noqa: PLC0415  most arrays have no server
+
+    try:
+        return RemoteArray(connection)
+    except BaseException:
+        connection.close()
+        raise
