@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from random import Random
 
 import pytest
 
@@ -258,3 +259,33 @@ def test_a_dirty_degraded_array_is_not_explained(make):
     forget_image(path, "disk1.img")
     with pytest.raises(ArrayStateError, match="dirty degraded"):
         explain_request(path, "read", 0, 4096)
+
+
+LAYOUTS = {4: (0,), 5: (0, 1, 2, 3, 4, 5), 6: (0, 2, 4, 8, 9, 10, 16, 18, 20)}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_every_byte_of_any_request_is_told_once(tmp_path, seed):
+    random = Random(seed)
+    level = random.choice([4, 5, 6])
+    spec = ArraySpec(
+        level=level,
+        raid_disks=random.randint(4, 9),
+        layout=random.choice(LAYOUTS[level]),
+        chunk_sectors=random.choice([8, 16, 64, 128]),
+    )
+    engines = random.choice([(), ("iop13xx",), ("xgene",), ("bcm-sba-v2",)])
+    path = tmp_path / "array"
+    with Array.create(path, spec, image_bytes=2 << 20, engines=engines) as array:
+        if random.random() < 0.5:
+            array.fail("1")
+        size = array.size
+    before = digests(path)
+    for _ in range(3):
+        offset = random.randrange(size // 512) * 512
+        length = min(size - offset, random.choice([512, 20480, 300 * 512, 1 << 20]))
+        for operation in ("read", "write"):
+            explanation = explain_request(path, operation, offset, length)
+            parts = [part for stripe in explanation.stripes for part in stripe.parts]
+            assert sum(size for _, _, size in parts) == length, (operation, offset, length)
+    assert digests(path) == before
