@@ -74,7 +74,8 @@ class _Explainer:
         self._mddev = array.mddev
         snapshot = take_snapshot(array)
         slots = range(snapshot.raid_disks)
-        in_slot = {rdev.raid_disk: rdev for rdev in self._mddev.rdevs if not rdev.replacement}
+        working = [rdev for rdev in self._mddev.rdevs if not (rdev.replacement or rdev.faulty)]
+        in_slot = {rdev.raid_disk: rdev for rdev in working}
         self._slots = {r.name: r.raid_disk for r in self._mddev.rdevs}
         self.heard = False
         self.explanation = Explanation(
