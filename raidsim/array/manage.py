@@ -152,6 +152,12 @@ def replace_members(array: Array, disks: Sequence[str], replacements: Sequence[s
     if len(wanted) < len(disks) or len(set(spares_named)) < len(spares_named):
         raise UsageError("a disk is named twice")
     array.check_writable()
+    sync_thread = array.mddev.sync_thread
+    if spares_named and sync_thread is not None:
+        raise ArrayStateError(
+            f"a {sync_thread.action} is under way, and no spare is given a slot before it ends;"
+            " name none, and one is used then"
+        )
     spares.replace_members(array.mddev, wanted)
     array.settle()
     found = {rdev.raid_disk for rdev in array.mddev.rdevs if rdev.replacement}

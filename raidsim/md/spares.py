@@ -113,12 +113,13 @@ def remove_and_add_spares(mddev: Mddev) -> bool:
 def activate_spares(mddev: Mddev) -> bool:
     """Give spares the slots that have no member, then those that want a replacement.
 
-    Of several spares the newest comes first, and takes the lowest slot.
+    Of several spares the newest comes first, and takes the lowest slot. While something is synced
+    none gets one: that sync would have passed what the spare lacks (md_check_recovery).
 
     Returns:
         Whether any got one.
     """
-    filled = _fill_slots(mddev)
+    filled = mddev.sync_thread is None and _fill_slots(mddev)
     if filled:
         _change_devices(mddev)
     return filled

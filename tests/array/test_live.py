@@ -105,3 +105,33 @@ def test_another_seed_has_other_uuids(tmp_path):
         with make(tmp_path / str(seed), seed=seed) as array:
             uuids.add(array.mddev.superblock.set_uuid)
     assert len(uuids) == 2
+
+
+def test_what_is_to_be_replaced_meanwhile_waits_for_the_recovery_to_end(tmp_path):
+    """A spare that came in the middle would be taken for rebuilt from its beginning."""
+    contents = np.random.default_rng(1).integers(0, 256, 3 << 20, np.uint8).tobytes()
+    with make(tmp_path / "a", spares=2) as array:
+        array.write(0, contents)
+        array.go_live()
+        array.fail("1")
+        sim = array.machine.sim
+        sim.run_until(lambda: array.mddev.sync_thread is not None, "a recovery")
+        thread = array.mddev.sync_thread
+        sim.run_until(lambda: thread.sectors_done > thread.end_sector // 2, "half of it")
+        with pytest.raises(RaidsimError, match="a recover is under way"):
+            array.replace(["2"], ["disk5.img"])
+        assert array.replace(["2"]) == ["2"]
+        array.fail("3")  # ends the recovery where it is
+        sim.run_until(lambda: array.mddev.sync_thread not in {thread, None}, "the next")
+        sim.run_until(lambda: array.mddev.sync_thread is None, "its end")
+        array.fail("0")
+        assert array.read(0, len(contents)) == contents
+
+
+def test_the_failure_that_is_one_too_many_is_told_and_waits_for_nobody(tmp_path):
+    with make(tmp_path / "a") as array:
+        array.go_live()
+        for slot in "0123":
+            array.fail(slot)
+            array.machine.sim.run()
+        assert array.mddev.broken
