@@ -49,6 +49,7 @@ COMMANDS = {
     "calibrate": "Measure how fast this machine computes.",
     "bench": "Run workloads on an array and show how fast it is.",
     "run": "Run scenarios in virtual time and judge what comes out.",
+    "campaign": "Run random scenarios, and make those that fail small.",
     "scenario": "Check scenario files, or say in words what they mean.",
     "raid6test": "Recover every pair of blocks, and compare.",
 }

@@ -99,6 +99,11 @@ _DDF = {
 _RAID5_AND_Q = range(ALGORITHM_LEFT_ASYMMETRIC_6, ALGORITHM_RIGHT_SYMMETRIC_6 + 1)
 
 
+def layout_names(level: int) -> list[str]:
+    """Return the names that mdadm knows for layouts of a level, in alphabetical order."""
+    return sorted(_NAMES[level])
+
+
 def layout_name(level: int, layout: int) -> str:
     """Return mdadm's name of a layout, or "-unknown-" as mdadm prints it.
 

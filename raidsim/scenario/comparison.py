@@ -119,4 +119,5 @@ def _unlike(geometry: Geometry, row: Row, chunks: list[NDArray[np.uint8]]) -> ND
             if disk >= 0:
                 q ^= chunks[disk]
         differ |= q ^ chunks[row.qd_idx]
-    return np.asarray(differ.reshape(len(differ), -1, _UNIT_BYTES).any(axis=2))
+    rows, chunk_bytes = differ.shape  # an array with few rows has none of some kinds
+    return np.asarray(differ.reshape(rows, chunk_bytes // _UNIT_BYTES, _UNIT_BYTES).any(axis=2))

@@ -163,6 +163,9 @@ class Expect(Table):
     """Bytes of the array that it says it cannot read, exactly these. All others are intact."""
     damaged: list[Range] = Field(default_factory=list)
     """Bytes that come back wrong since an assembly by force, which warned of it, exactly these."""
+    may_lose: bool = False
+    """More goes wrong than the level survives: requests may fail, bytes may be lost and the array
+    may refuse to run, as long as it says so and gives nothing wrong back."""
     error: str = ""
     """The run ends early in an error whose message holds these words."""
     array: Literal["clean", "degraded", "failed", "absent"] | None = None

@@ -35,6 +35,7 @@ def run_scenario(
     *,
     seed: int | None = None,
     kernel: str | None = None,
+    sanitize: bool | None = None,
     listeners: Sequence[Listener] = (),
     keep: str | os.PathLike[str] | None = None,
     observer: Callable[[Stage], object] | None = None,
@@ -48,6 +49,7 @@ def run_scenario(
         scenario: What is to happen, and what is to come out.
         seed: Where all chance comes from; by default the scenario's own.
         kernel: The arithmetic kernel; None lets ``raidsim.raid6`` choose.
+        sanitize: As for ``Machine``: whether every access to memory is checked.
         listeners: Told of everything that happens, on every machine that is booted.
         keep: A directory to make the array directory ``array`` in; by default nothing is kept.
         observer: Shown the stage each time so much virtual time has passed, and in the end.
@@ -58,7 +60,14 @@ def run_scenario(
     """
     seed = scenario.seed if seed is None else seed
     with _directory(keep) as directory:
-        stage = Stage(scenario, directory, seed=seed, kernel=kernel, listeners=listeners)
+        stage = Stage(
+            scenario,
+            directory,
+            seed=seed,
+            kernel=kernel,
+            sanitize=sanitize,
+            listeners=listeners,
+        )
         try:
             return _play(Run(stage, observer, step_ns), stage, seed)
         finally:

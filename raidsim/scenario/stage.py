@@ -42,6 +42,7 @@ class Stage:
         directory: Where to make the array; there must not be one.
         seed: Where all chance comes from.
         kernel: The arithmetic kernel; None lets ``raidsim.raid6`` choose.
+        sanitize: As for ``Machine``.
         listeners: Told of everything that happens, on every machine that is booted.
 
     Attributes:
@@ -66,6 +67,7 @@ class Stage:
         *,
         seed: int,
         kernel: str | None = None,
+        sanitize: bool | None = None,
         listeners: Sequence[Listener] = (),
     ) -> None:
         self.scenario = scenario
@@ -79,6 +81,7 @@ class Stage:
         self.scrubs: list[MismatchLog] = []
         self._seed = seed
         self._kernel = kernel
+        self._sanitize = sanitize
         self._listeners = listeners
         self._boots = 0
         self.contents = self._create()
@@ -100,6 +103,7 @@ class Stage:
             seed,
             timed=timed,
             kernel=self._kernel,
+            sanitize=self._sanitize,
             cpu=cpu_profile(cpu) if isinstance(cpu, dict) else cpu,
         )
 
