@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from raidsim.scenario import load_scenario, run_scenario
+from raidsim.scenario.words import explain
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 MEMORY = Path("/dev/shm")  # noqa: S108  a directory of its own is made there
@@ -64,3 +66,23 @@ def test_watching_a_run_does_not_change_it():
 def test_another_seed_is_another_run():
     scenario = load_scenario(SCENARIOS / "fast" / "second-failure-during-rebuild.toml")
     assert run_scenario(scenario, seed=1).log != run_scenario(scenario, seed=2).log
+
+
+def test_the_list_of_scenarios_has_each_by_its_title():
+    listed = re.findall(
+        r"^- \[(.*)\]\((.*)\)$", (SCENARIOS / "README.md").read_text(), re.MULTILINE
+    )
+    assert sorted(listed) == sorted(
+        (load_scenario(path).title, str(path.relative_to(SCENARIOS)))
+        for path in SCENARIOS.glob("*/*.toml")
+    )
+
+
+@pytest.mark.parametrize("path", _files("fast", "slow", "negative"))
+def test_it_can_be_told_in_words(path):
+    scenario = load_scenario(path)
+    lines = list(explain(scenario))
+    assert lines[0] == scenario.title
+    assert sum(line.startswith("  ") and line[3:4] == "." for line in lines) >= min(
+        len(scenario.event), 9
+    )
