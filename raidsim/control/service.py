@@ -20,15 +20,16 @@ from raidsim.array import syncing
 from raidsim.array.transfer import bios, check_bio, check_not_suspended, check_range
 from raidsim.control.arguments import check_arguments
 from raidsim.control.plain import report_to_plain
-from raidsim.control.protocol import PIECE_BYTES
+from raidsim.control.protocol import PIECE_BYTES, ControlError
 from raidsim.errors import UsageError
 from raidsim.md.bio import READ, WRITE
 from raidsim.md.raid5.mismatch import MismatchLog
 from raidsim.md.sync import start_sync
+from raidsim.sim import DeadlockError
 from raidsim.tables import suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -103,14 +104,17 @@ class ControlService:
             raise UsageError(f"no command {command!r}: {suggest(command, self._calls)}")
         check_arguments(command, function, arguments)
         if command in _CHANGES:
-            words = (f"{name}={value}" for name, value in arguments.items())
-            _log.info("control: %s", " ".join((command, *words)))
+            _log.info("control: %s", " ".join((command, *_words(arguments))))
         if command in {"check", "rebuild", "repair"}:
             function = partial(function, progress)
         try:
             result = function(**arguments)
             if asyncio.iscoroutine(result):
                 result = await result
+        except DeadlockError:
+            raise ControlError(
+                f"{command}: a member does not answer; what was done is not written down yet"
+            ) from None
         finally:
             self._wake()
         return result
@@ -271,6 +275,15 @@ class ControlService:
 
     def _remove_fault(self, *, fault: int) -> None:
         self._monitor.injection.remove(fault)
+
+
+def _words(arguments: dict[str, Any]) -> Iterator[str]:
+    """The arguments of a request, for the log."""
+    for name, value in arguments.items():
+        if isinstance(value, dict):
+            yield from _words(value)
+        else:
+            yield f"{name}={value}"
 
 
 def _tell(future: asyncio.Future[None], _bio: Bio) -> None:

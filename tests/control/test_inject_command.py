@@ -37,6 +37,22 @@ def test_a_disk_that_dies_is_failed_by_md(done):
 
 
 @pytest.mark.usefixtures("array")
+def test_a_disk_that_hangs_holds_up_superblocks_until_it_is_let_go(cli, done):
+    done("""inject a add 3 hang "operations=['write']" """)
+    outcome = cli("fail a 1")
+    assert (outcome.status, outcome.out) == (1, "")
+    assert "a member does not answer; what was done is not written down yet" in outcome.err
+    assert "disk1.img[1](F)" in done("mdstat a")
+    done("inject a remove 1")
+    done("remove a disk1.img")
+    assert "disk1.img" not in done("mdstat a")
+    assert (
+        done("rebuild a")
+        == "a: nothing to rebuild; 1 member is missing: add one with `raidsim add`\n"
+    )
+
+
+@pytest.mark.usefixtures("array")
 def test_engines_go_wrong_too(done):
     done("inject a add dma2chan0 corrupts count=1")
     done("write a " + __file__)
