@@ -337,7 +337,7 @@ _REQUESTS = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
+    max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
 )
 @given(line=st.binary(max_size=60).filter(lambda raw: b"\n" not in raw) | _REQUESTS)
 def test_no_line_harms_the_server(caller, line):
