@@ -273,3 +273,11 @@ def test_an_observer_sees_the_stage_at_every_step(table):
     run_scenario(scenario, observer=lambda stage: seen.append(stage.now_ns), step_ns=300_000_000)
     assert seen[:4] == [0, 300_000_000, 600_000_000, 900_000_000]
     assert seen[-1] >= 1_000_000_000
+
+
+def test_time_goes_on_where_a_machine_is_booted_anew(play):
+    cut = {"name": "cut", **_at("5ms", cut_power={})}
+    events = [cut, {"when": {"event": {"name": "cut"}}, "after": "2ms", "assemble": {}}]
+    result = _passed(play(event=events))
+    (line,) = [line for line in result.log if "assemble" in line]
+    assert line.split()[0] == "0.007000000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,6 +65,15 @@ def load_disk_profile(name: str) -> DiskProfile:
     Raises:
         UsageError: There is none, or its file makes no sense; all that is wrong is said at once.
     """
+    return _read(name) if name.endswith(".toml") else _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> DiskProfile:
+    return _read(name)
+
+
+def _read(name: str) -> DiskProfile:
     return disk_profile(read_profile(_KIND, _SHIPPED, name), name)
 
 
