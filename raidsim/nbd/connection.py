@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Room for the headers that a client has sent ahead, and for the small payloads between them.
 _BUFFER_BYTES = 1 << 18
+# Room for a header, where a large payload comes behind it that should not be copied.
+_HEADER_BYTES = 1 << 12
 # What the socket is to take at once, if the host lets it.
 _SEND_BUFFER_BYTES = 1 << 20
 
@@ -73,6 +75,8 @@ class Connection(asyncio.BufferedProtocol):
             payload = self.transmission.payload
             if payload is not None:
                 return payload
+            if self.transmission.large_payloads:
+                return self._view[:_HEADER_BYTES]
         return self._view[self._filled :]
 
     def buffer_updated(self, nbytes: int) -> None:

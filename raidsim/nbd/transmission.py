@@ -70,7 +70,8 @@ _WRITING = frozenset({NBD_CMD_WRITE, NBD_CMD_TRIM, NBD_CMD_WRITE_ZEROES})
 
 # A client is not listened to while its requests under way hold as much as this.
 _MEMORY_BYTES = MAX_PAYLOAD_BYTES
-# Replies larger than this are sent as they are; smaller ones are put together first.
+# Replies larger than this are sent as they are, smaller ones are put together first; and payloads
+# are received straight where they belong.
 _LARGE_BYTES = 1 << 16
 # What a request counts for besides its data.
 _REQUEST_BYTES = 512
@@ -87,6 +88,7 @@ class Transmission:
 
     Attributes:
         payload: where the bytes that come next belong, if not to a header.
+        large_payloads: the last request had a large one, so the next may have, too.
         in_flight: requests that were not answered yet.
         disconnected: the client wants nothing more.
     """
@@ -100,6 +102,7 @@ class Transmission:
         self._skip_bytes = 0
         self._memory_bytes = 0
         self.payload: memoryview | None = None
+        self.large_payloads = False
         self.in_flight = 0
         self.disconnected = False
 
@@ -186,11 +189,13 @@ class Transmission:
             self.in_flight += 1
             if command == NBD_CMD_READ:
                 self._memory_bytes += length
+                self.large_payloads = False
             elif command == NBD_CMD_WRITE:
                 self._memory_bytes += length
                 request.buffer = np.empty(request.last - request.first, np.uint8)
                 self._writing = request
                 self.payload = request.data
+                self.large_payloads = length >= _LARGE_BYTES
             self._memory_bytes += _REQUEST_BYTES
             if self._writing is None:
                 self._export.submit(request)

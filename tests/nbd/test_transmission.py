@@ -289,3 +289,21 @@ def test_a_lost_sector_is_an_error_for_its_reader_alone(server):
         replies = {reply.cookie: reply for reply in (client.reply() for _ in cookies)}
         assert [replies[cookie].error for cookie in cookies] == [p.NBD_EIO, 0, 0]
         assert replies[cookies[1]].data == b"n" * 4096
+
+
+def test_large_payloads_are_not_copied(server):
+    """But for what comes with the header, they are received where the bio has them."""
+    with server.client() as client:
+        client.write(0, bytes(1 << 20))
+        (connection,) = server.server._connections
+        received, direct = [], connection.transmission.received_payload
+
+        def count(length):
+            received.append(length)
+            direct(length)
+
+        connection.transmission.received_payload = count
+        client.write(0, b"l" * (1 << 20))
+        assert sum(received) == 1 << 20
+        assert received[0] <= 4096
+        assert client.read(0, 1 << 20) == b"l" * (1 << 20)
