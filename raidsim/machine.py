@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from raidsim.cpu import Cpu, load_cpu_profile
 from raidsim.dmaengine import DmaRegistry, dmaengine_get, dmaengine_put
 from raidsim.dmaengine.counts import AsyncTxStats
-from raidsim.dmaengine.drivers import register_engine
 from raidsim.dmaengine.leaks import check_leaks
 from raidsim.dmaengine.sanitizer import DmaSanitizer
 from raidsim.errors import UsageError
@@ -25,7 +23,7 @@ from raidsim.sim import ExploringSimulator, Simulator
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from raidsim.cpu import CpuProfile
+    from raidsim.cpu import Cpu, CpuProfile
     from raidsim.dmaengine.channel import Buffer
     from raidsim.dmaengine.drivers import EngineProfile
 
@@ -78,9 +76,7 @@ class Machine:
         if cpus < 1:
             raise UsageError(f"a machine needs at least 1 CPU, not {cpus}")
         self.sim = (ExploringSimulator if explore else Simulator)(seed, timed=timed, timers=timers)
-        if isinstance(cpu, str):
-            cpu = load_cpu_profile(cpu)
-        self.cpu = Cpu(self.sim, cpu) if timed and cpu is not None else None
+        self.cpu = None if cpu is None else _cpu(self.sim, cpu, timed=timed)
         if sanitize is None:
             sanitize = os.environ.get("RAIDSIM_SANITIZE", "") not in {"", "0"}
         self.sanitizer = DmaSanitizer(self.sim) if sanitize else None
@@ -90,6 +86,8 @@ class Machine:
         self._scratch: Buffer = np.empty(0, np.uint8)
         dmaengine_get(self)
         for engine in engines:
+            from raidsim.dmaengine.drivers import register_engine  # noqa: PLC0415  most have none
+
             register_engine(self, engine)
 
     def stop(self) -> None:
@@ -138,3 +136,11 @@ class Machine:
             self._scratch = np.empty(size, np.uint8)
         self.raid6.remember(self._scratch)
         return self._scratch
+
+
+def _cpu(sim: Simulator, profile: str | CpuProfile, *, timed: bool) -> Cpu | None:
+    from raidsim.cpu import Cpu, load_cpu_profile  # noqa: PLC0415  most machines take no time
+
+    if isinstance(profile, str):
+        profile = load_cpu_profile(profile)
+    return Cpu(sim, profile) if timed else None

@@ -20,7 +20,6 @@ from raidsim.array.member import (
     write_superblock,
 )
 from raidsim.disk import ImageDisk, ImageError, ImageMissingError
-from raidsim.dmaengine.drivers import absolute_profile_name
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
@@ -64,7 +63,7 @@ def create_array(
 ) -> RunningArray:
     """Make an array; see ``Array.create``."""
     directory = ArrayDirectory.claim(path)
-    directory.engines = [absolute_profile_name(engine) for engine in engines]
+    directory.engines = _absolute(engines)
     was_there = directory.path.exists()
     spec = replace(spec, name=spec.name or directory.path.absolute().name)
     spec.check()
@@ -124,7 +123,7 @@ def assemble_array(
     directory = ArrayDirectory(
         Path(path),
         [Path(image).absolute() for image in images],
-        [absolute_profile_name(engine) for engine in engines],
+        _absolute(engines),
         readonly,
     )
     running = _assemble(directory, hardware, force=force, strict=True)
@@ -349,3 +348,12 @@ def _open_all(
 def _close_all(disks: Iterable[ImageDisk]) -> None:
     for disk in disks:
         disk.close()
+
+
+def _absolute(engines: Sequence[str]) -> list[str]:
+    """Engines' profiles by names that mean the same in any working directory."""
+    if not engines:
+        return []
+    from raidsim.dmaengine.drivers import absolute_profile_name  # noqa: PLC0415  loads all drivers
+
+    return [absolute_profile_name(engine) for engine in engines]

@@ -320,6 +320,14 @@ def test_examine_does_without_what_takes_long_to_load():
     assert not {"numpy", "raidsim.array", "rich", "asyncio"} & set(modules)
 
 
+def test_detail_does_without_engines_faults_and_servers():
+    loaded = "import sys, raidsim.cli.detail; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", loaded], text=True).split()
+    assert "raidsim.array" in modules
+    unneeded = {"raidsim.dmaengine.drivers", "raidsim.disk.faults", "raidsim.control.remote"}
+    assert not {"pydantic", "rich", "asyncio", "ssl", "raidsim.cpu", *unneeded} & set(modules)
+
+
 def test_examine_names_what_is_no_member(cli, done):
     done(f"create arr --level 5 --raid-devices 3 {SMALL}")
     Path("empty").write_bytes(bytes(1 << 20))
