@@ -2,7 +2,9 @@
 
 A sum of products is evaluated bit by bit: with the sources grouped by the bits that are set in
 their coefficients, Horner's rule takes seven doublings for any number of sources. The signed
-right shift spreads a byte's top bit over the byte, which makes a doubling four operations.
+right shift spreads a byte's top bit over the byte, which makes a doubling four operations. Of
+small blocks, where every operation costs about the same, products with few sources are looked up
+byte by byte instead, each at the cost of one doubling.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from raidsim.raid6.kernel import Raid6Kernel, check_length
+from raidsim.raid6.tables import gfmul
 
 if TYPE_CHECKING:
     from raidsim.raid6.kernel import Operation
@@ -22,19 +25,28 @@ if TYPE_CHECKING:
 # NumPy's cost per call does not show.
 PIECE_BYTES = 65536
 
+# The largest blocks that are multiplied by table.
+_TABLE_ROOM_BYTES = 8192
+
 _DOUBLING_PASSES = 4
 _SEVEN = np.int8(7)
 _REDUCTION = np.int8(0x1D)
 
 _SignedBlock = npt.NDArray[np.int8]
+_Term = tuple[_SignedBlock, bytes | None]
 
 
 class _Sum(NamedTuple):
-    """One dest's sum: ``planes[0]`` are the sources whose coefficient has the highest bit."""
+    """One dest's sum: ``planes[0]`` are the sources whose coefficient has the highest bit.
+
+    A source has a table to be looked up in, or None. ``in_place``: some source is the dest;
+    ``detour``: which therefore has to stay as it is until all are read.
+    """
 
     dest: _SignedBlock
-    planes: tuple[tuple[_SignedBlock, ...], ...]
+    planes: tuple[tuple[_Term, ...], ...]
     in_place: bool
+    detour: bool
 
 
 class NumpyKernel(Raid6Kernel):
@@ -64,7 +76,7 @@ class NumpyKernel(Raid6Kernel):
         return True
 
     def _compile(self, linear_map: LinearMap, offset: int, room: int) -> Operation:
-        sums = _sums(linear_map)
+        sums = _sums(linear_map, room)
         carry, total = self._carry, self._total
 
         def operation(length: int) -> None:
@@ -77,42 +89,56 @@ class NumpyKernel(Raid6Kernel):
         return operation
 
 
-def _sums(linear_map: LinearMap) -> list[_Sum]:
+def _sums(linear_map: LinearMap, room: int) -> list[_Sum]:
     """Return what to compute, in this order."""
     dests, sources, (first_row, *other_rows) = linear_map
-    sums = [_sum(dests[0], sources, first_row)]
+    sums = [_sum(dests[0], sources, first_row, room)]
     for dest, row in zip(dests[1:], other_rows, strict=True):
         # From a row nearly the same, such as D_b's for D_a, the first result is the shorter way.
         rest = tuple(a ^ b for a, b in zip(row, first_row, strict=True))
         if not sums[0].in_place and _passes(rest) + 1 < _passes(row):
-            sums.append(_sum(dest, (dests[0], *sources), (1, *rest)))
+            sums.append(_sum(dest, (dests[0], *sources), (1, *rest), room))
         else:
-            sums.append(_sum(dest, sources, row))
+            sums.append(_sum(dest, sources, row, room))
     return sums
 
 
 def _passes(row: tuple[int, ...]) -> int:
     """Return how many times a sum with these coefficients passes over a piece."""
-    doublings = max((coefficient.bit_length() for coefficient in row), default=1) - 1
     additions = sum(coefficient.bit_count() for coefficient in row)
-    return doublings * _DOUBLING_PASSES + additions
+    return _doublings(row) * _DOUBLING_PASSES + additions
 
 
-def _sum(dest: Block, sources: tuple[Block, ...], row: tuple[int, ...]) -> _Sum:
-    terms = [(source.view(np.int8), int(c)) for source, c in zip(sources, row, strict=True)]
-    bits = max((coefficient.bit_length() for _, coefficient in terms), default=0)
-    planes = tuple(
-        tuple(source for source, coefficient in terms if coefficient >> bit & 1)
-        for bit in reversed(range(bits))
-    )
-    in_place = any(np.may_share_memory(dest, source) for source in sources)
-    return _Sum(dest.view(np.int8), planes, in_place)
+def _doublings(row: tuple[int, ...]) -> int:
+    return max((coefficient.bit_length() for coefficient in row), default=1) - 1
+
+
+def _sum(dest: Block, sources: tuple[Block, ...], row: tuple[int, ...], room: int) -> _Sum:
+    terms = [(source.view(np.int8), int(c)) for source, c in zip(sources, row, strict=True) if c]
+    shared = [np.may_share_memory(dest, source) for source, _ in terms]
+    planes: tuple[tuple[_Term, ...], ...]
+    products = sum(coefficient > 1 for _, coefficient in terms)
+    if room <= _TABLE_ROOM_BYTES and products < _doublings(row):
+        planes = (tuple((source, _table(coefficient)) for source, coefficient in terms),)
+    else:
+        planes = tuple(
+            tuple((source, None) for source, coefficient in terms if coefficient >> bit & 1)
+            for bit in reversed(range(_doublings(row) + 1))
+        )
+    # Where all is added up in one go, a dest that is only the first source is read in time.
+    detour = any(shared[1:] if len(planes) == 1 else shared)
+    return _Sum(dest.view(np.int8), planes, any(shared), detour)
+
+
+def _table(coefficient: int) -> bytes | None:
+    """Return what ``bytes.translate`` multiplies with; None for a factor of 1."""
+    return bytes(gfmul[coefficient]) if coefficient > 1 else None
 
 
 def _evaluate(each: _Sum, start: int, stop: int, carry: _SignedBlock, total: _SignedBlock) -> None:
     dest = each.dest[start:stop]
     carry = carry[: stop - start]
-    target = total[: stop - start] if each.in_place else dest
+    target = total[: stop - start] if each.detour else dest
     value: _SignedBlock | None = None
     for plane in each.planes:
         if value is not None:
@@ -120,8 +146,10 @@ def _evaluate(each: _Sum, start: int, stop: int, carry: _SignedBlock, total: _Si
             np.bitwise_and(carry, _REDUCTION, carry)
             value = np.add(value, value, target)
             np.bitwise_xor(value, carry, value)
-        for source in plane:
+        for source, table in plane:
             piece = source[start:stop]
+            if table is not None:
+                piece = np.frombuffer(piece.tobytes().translate(table), np.int8)
             value = piece if value is None else np.bitwise_xor(value, piece, target)
     if value is None:
         dest.fill(0)

@@ -58,6 +58,7 @@ class R5Conf:
         all_mask: a bit for every slot.
         present_mask: slots that have a working member.
         in_sync_mask: slots whose member is wholly in sync.
+        degraded: slots whose member is missing or not wholly in sync (``mddev->degraded``).
         recovering: (bit, recovery_offset) of members that are so only in part.
         bad_blocks_mask: slots whose member has bad blocks somewhere.
         replacing: the bits of slots that have a replacement as well.
@@ -91,6 +92,7 @@ class R5Conf:
         self.replacements: list[Rdev | None] = [None] * self.raid_disks
         self.present_mask = 0
         self.in_sync_mask = 0
+        self.degraded = self.raid_disks
         self.recovering: list[tuple[int, int]] = []
         self.bad_blocks_mask = 0
         self.replacing: list[int] = []
@@ -156,6 +158,7 @@ class R5Conf:
                 self.recovering.append((bit, rdev.recovery_offset))
             if rdev.bad_blocks:
                 self.bad_blocks_mask |= bit
+        self.degraded = self.raid_disks - self.in_sync_mask.bit_count()
 
     def insync_mask(self, end_sector: int) -> int:
         """The slots that hold what they should up to ``end_sector``."""
@@ -183,8 +186,3 @@ class R5Conf:
         ):
             return None
         return rdev
-
-    @property
-    def degraded(self) -> int:
-        """Slots whose member is missing or not wholly in sync (``mddev->degraded``)."""
-        return self.raid_disks - self.in_sync_mask.bit_count()

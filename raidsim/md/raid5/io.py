@@ -93,15 +93,23 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
         rdev = conf.disks[member]
         if rdev is not None:
             rdev.read_errors = 0
-            if sh.read_error & bit:
-                _log.info("read error corrected (%d sectors at %d on %s)",
-                          sh.sectors, sh.sector + rdev.data_offset, rdev.name)  # fmt: skip
-                rdev.corrected_errors += sh.sectors
-                conf.hook.tell(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
-        sh.read_error &= ~bit
-        sh.rewrite &= ~bit
-        sh.read_no_merge &= ~bit
+        if (sh.read_error | sh.rewrite | sh.read_no_merge) & bit:
+            _read_at_last(conf, sh, member)
     conf.cache.release_stripe(sh)
+
+
+def _read_at_last(conf: R5Conf, sh: StripeHead, member: int) -> None:
+    """A block could be read that could not before."""
+    bit = 1 << member
+    rdev = conf.disks[member]
+    if rdev is not None and sh.read_error & bit:
+        _log.info("read error corrected (%d sectors at %d on %s)",
+                  sh.sectors, sh.sector + rdev.data_offset, rdev.name)  # fmt: skip
+        rdev.corrected_errors += sh.sectors
+        conf.hook.tell(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
+    sh.read_error &= ~bit
+    sh.rewrite &= ~bit
+    sh.read_no_merge &= ~bit
 
 
 def _write_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:

@@ -116,7 +116,7 @@ def unit_mismatches(conf: R5Conf, sh: StripeHead) -> list[int]:
     raid6 = conf.machine.raid6
     pages = sh.slab.pages
     new_p, new_q = conf.machine.scratch(sh.size), conf.spare_page
-    if plan.syndrome_blocks is None:
+    if not conf.raid6:
         data = [page for member in members(plan.data_mask) if (page := pages[member]) is not None]
         raid6.xor_gen(new_p, data, sh.size)
         wrong_q = [False] * sh.units
@@ -148,7 +148,6 @@ def find_wrong_member(conf: R5Conf, sh: StripeHead, s: StripeHeadState, unit: in
     if not conf.raid6 or s.failed:
         return Mismatch(sector, Wrong.UNKNOWN, -1, "", 0)
     plan = sh.plan
-    assert plan.syndrome_blocks is not None
     *data, p, q = plan.syndrome_blocks(sh.slab.pages)
     assert p is not None
     assert q is not None

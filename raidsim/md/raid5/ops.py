@@ -163,8 +163,8 @@ def ops_run_compute6_1(conf: R5Conf, sh: StripeHead) -> Tx:
     """Compute one member: Q by the syndrome, any other by P."""
     if sh.target != sh.plan.qd_idx:
         return _compute_by_xor(conf, sh, sh.plan.all_mask & ~(1 << sh.target | sh.plan.q_bit))
-    blocks = _syndrome_blocks(sh)
-    blocks[-2] = None
+    *data, _, q = _syndrome_blocks(sh)
+    blocks = [*data, None, q]
     submit = _submit_last(conf, sh, ASYNC_TX_FENCE, None, ops_complete_compute)
     return async_gen_syndrome(blocks, 0, len(blocks), sh.size, submit)
 
@@ -288,9 +288,8 @@ def ops_run_check_p(conf: R5Conf, sh: StripeHead) -> None:
 
 def ops_run_check_pq(conf: R5Conf, sh: StripeHead, *, check_p: bool) -> None:
     """Tell whether P and Q, or Q alone, are those of the data."""
-    blocks = _syndrome_blocks(sh)
-    if not check_p:
-        blocks[-2] = None
+    *data, p, q = _syndrome_blocks(sh)
+    blocks = [*data, p if check_p else None, q]
     result = sh.zero_sum_result = SumCheck()
     submit = _submit_last(conf, sh, ASYNC_TX_ACK, None, ops_complete_check)
     async_syndrome_val(blocks, 0, len(blocks), sh.size, result, conf.spare_page, submit)
@@ -344,16 +343,6 @@ def _pages(sh: StripeHead, mask: int) -> list[Page]:
     return [page for member in members(mask) if (page := pages[member]) is not None]
 
 
-def _syndrome_blocks(sh: StripeHead, mask: int | None = None) -> list[Page | None]:
+def _syndrome_blocks(sh: StripeHead, mask: int = -1) -> tuple[Page | None, ...]:
     """Data in the order of Q's coefficients, P, Q; data outside of ``mask`` left out."""
-    plan = sh.plan
-    assert plan.syndrome_blocks is not None
-    if mask is None:
-        return list(plan.syndrome_blocks(sh.slab.pages))
-    pages = sh.slab.pages
-    blocks: list[Page | None] = [None] * (plan.syndrome_disks + 2)
-    for member in members(mask & plan.data_mask):
-        blocks[plan.slot_of[member]] = pages[member]
-    blocks[-2] = pages[plan.pd_idx]
-    blocks[-1] = pages[plan.qd_idx]
-    return blocks
+    return sh.plan.syndrome_blocks(sh.slab.pages, mask)

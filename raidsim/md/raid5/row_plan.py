@@ -6,11 +6,17 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from raidsim.md.layout import Row
 
-    Picker = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+    Picker = Callable[[Sequence[Any]], tuple[Any, ...]]
+
+# For so many sets of data members it is kept where their blocks are found.
+_MAX_PICKERS = 1024
 
 
 class RowPlan:
@@ -23,11 +29,10 @@ class RowPlan:
         parity_mask, data_mask, all_mask: parity members, data members, all of them.
         syndrome_disks: data slots of the syndrome, which P and Q follow.
         slot_of: member to syndrome slot.
-        syndrome_blocks: picks from a slab's pages the blocks of the raid6 functions: data in the
-            order of Q's coefficients, P, Q (set_syndrome_sources with SRC_ALL).
     """
 
     __slots__ = (
+        "_pickers",
         "all_mask",
         "data_mask",
         "p_bit",
@@ -37,7 +42,6 @@ class RowPlan:
         "qd_idx",
         "row",
         "slot_of",
-        "syndrome_blocks",
         "syndrome_disks",
     )
 
@@ -52,6 +56,24 @@ class RowPlan:
         self.all_mask = row.data_mask | self.parity_mask
         self.syndrome_disks = len(row.syndrome_slots)
         self.slot_of = row.slot_of
-        self.syndrome_blocks: Picker | None = None
-        if row.qd_idx >= 0:
-            self.syndrome_blocks = itemgetter(*row.syndrome_slots, row.pd_idx, row.qd_idx)
+        self._pickers: dict[int, Picker] = {}
+
+    def syndrome_blocks(
+        self, pages: Sequence[NDArray[np.uint8] | None], mask: int = -1
+    ) -> tuple[NDArray[np.uint8] | None, ...]:
+        """The blocks of the raid6 functions: data in the order of Q's coefficients, P, Q.
+
+        Args:
+            pages: the members' pages, and a None at the end.
+            mask: the data members to take (set_syndrome_sources); None stands for the others.
+        """
+        picker = self._pickers.get(mask)
+        if picker is None:
+            if len(self._pickers) >= _MAX_PICKERS:
+                self._pickers.clear()
+            slots = [
+                member if member >= 0 and mask >> member & 1 else -1
+                for member in self.row.syndrome_slots
+            ]
+            picker = self._pickers[mask] = itemgetter(*slots, self.pd_idx, self.qd_idx)
+        return picker(pages)
