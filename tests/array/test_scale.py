@@ -61,7 +61,10 @@ assert peak_mib() < cache_mib + 100, peak_mib()
 
 def run(script, path):
     child = subprocess.run(
-        [sys.executable, "-c", PEAK + script, str(path)], check=False, capture_output=True, text=True
+        [sys.executable, "-c", PEAK + script, str(path)],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert child.returncode == 0, child.stderr
 

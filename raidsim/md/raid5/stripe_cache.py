@@ -18,7 +18,6 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_BIT_DELAY,
     STRIPE_DELAYED,
     STRIPE_HANDLE,
-    STRIPE_INSYNC,
     STRIPE_IO_STARTED,
     STRIPE_PREREAD_ACTIVE,
     STRIPE_SYNC_REQUESTED,
@@ -165,10 +164,6 @@ class StripeCache:
         sh.state &= ~STRIPE_IO_STARTED
         self._inactive[sh] = None
         sh.lru = self._inactive
-        if sh.state & STRIPE_INSYNC and sh.units > 1:
-            # A sync, or a write of whole rows, does not come back soon: what it used is still in
-            # the CPU's cache, so the next one shall use it again.
-            self._inactive.move_to_end(sh, last=False)
         if sh.waiters:
             self.wake_waiters(sh)
         if self._waiting:
