@@ -4,12 +4,14 @@ import subprocess
 import sys
 
 PEAK = """
-import resource, sys
+import sys
 from pathlib import Path
 from raidsim.array import Array, ArraySpec
 path = Path(sys.argv[1])
 def peak_mib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # getrusage would tell that of the process that started this one.
+    status = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].split()[0]) / 1024
 """
 
 HUGE = """
