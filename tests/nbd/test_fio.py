@@ -24,6 +24,7 @@ _JOB = {
     "offset_increment": "4M",
     "verify": "crc32c",
     "verify_fatal": "1",
+    "verify_state_save": "0",
     "group_reporting": "1",
     "randseed": "7",
 }
