@@ -139,6 +139,7 @@ def test_an_array_is_stopped_and_assembled_with_its_workloads_ended(play):
         )
     )
     assert result.syncs == []
+    assert result.counters["rmw"] + result.counters["rcw"] == result.workloads["w"]["requests"]
 
 
 def test_an_array_that_is_stopped_is_opened_to_be_compared(play):
@@ -151,6 +152,7 @@ def test_what_a_power_cut_takes_back_is_no_loss_what_was_flushed_is_kept(play):
     events = [_at("400ms", cut_power={"keep": 0.0}), _at("1s", assemble={})]
     result = _passed(play(disks=drive, workload=[write], event=events))
     assert result.syncs[-1]["action"] == "resync"
+    assert result.counters["rmw"] + result.counters["rcw"] >= result.workloads["w"]["requests"] > 9
 
 
 def test_a_member_is_left_out_when_the_array_is_assembled(play):
