@@ -14,8 +14,10 @@ from raidsim.async_tx import (
     ASYNC_TX_XOR_DROP_DST,
     ASYNC_TX_XOR_ZERO_DST,
 )
+from raidsim.md.layout import Geometry, parse_layout
 from raidsim.md.raid5 import ops
 from raidsim.md.raid5.conf import DISABLE_RMW
+from raidsim.md.raid5.row_plan import RowPlan
 
 ACK, FENCE = ASYNC_TX_ACK, ASYNC_TX_FENCE
 DROP, ZERO, PQ_XOR = ASYNC_TX_XOR_DROP_DST, ASYNC_TX_XOR_ZERO_DST, ASYNC_TX_PQ_XOR_DST
@@ -284,3 +286,13 @@ def test_what_a_stripe_computes_again_is_not_worked_out_again(kernel, monkeypatc
     assert not worked_out
     rig.write(1024, 8)
     assert worked_out
+
+
+def test_blocks_of_any_set_of_members_are_found_without_keeping_them_all():
+    plan = RowPlan(Geometry(6, parse_layout(6, "default"), 16, 128).row(0))
+    pages = [*range(16), None]
+    for mask in range(3000):
+        *data, p, q = plan.syndrome_blocks(pages, mask)
+        wanted = [slot if mask >> slot & 1 else None for slot in plan.row.syndrome_slots]
+        assert (data, p, q) == (wanted, plan.pd_idx, plan.qd_idx)
+    assert len(plan._pickers) <= 1024
