@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from raidsim.scenario import make_scenario, run_scenario
+from raidsim.scenario import make_scenario, run_scenario, runner
 
 FIXED = {"kind": "fixed", "description": "1 ms each", "service": "1ms", "bytes_per_second": 10**9}
 
@@ -283,3 +283,19 @@ def test_time_goes_on_where_a_machine_is_booted_anew(play):
     result = _passed(play(event=events))
     (line,) = [line for line in result.log if "assemble" in line]
     assert line.split()[0] == "0.007000000"
+
+
+def test_what_a_scrub_finds_is_its_own_not_that_of_the_one_before(play):
+    events = [
+        _at("1ms", corrupt={"disk": "disk3", "sector": 2048}),
+        _at("2ms", repair={"locate": True}),
+        {"when": {"sync_ended": {"action": "repair"}}, "check": {}},
+    ]
+    result = _passed(play(event=events, expect={"scrub": {"mismatches": 0, "blames": []}}))
+    assert [sync["mismatch_sectors"] for sync in result.syncs] == [8, 0]
+
+
+def test_nothing_is_left_of_a_run_that_is_not_kept(play, tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "_MEMORY", tmp_path)
+    _passed(play())
+    assert not list(tmp_path.iterdir())

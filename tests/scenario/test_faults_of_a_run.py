@@ -44,8 +44,10 @@ def test_what_hangs_when_the_power_is_cut_is_never_answered(faults):
     answers = _write(faults.put_on_disk(machine, image))
     machine.sim.run()
     faults.power_lost()
-    faults.put_on_disk(Machine(timed=True), image)
+    another = Machine(timed=True)
+    faults.put_on_disk(another, image)
     faults.switch("stuck", on=False)
+    another.sim.run()
     assert not answers
     assert not image.image.any()
 
