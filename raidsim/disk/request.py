@@ -28,6 +28,7 @@ class DiskRequest:
         end_io: called once with the request when it has completed.
         owner: whatever the submitter needs in ``end_io``.
         member: the submitter's number for the disk.
+        target: whatever the submitter has to know the disk by, should the number be given on.
         number: the access's, for those who watch; 0 when nobody does.
     """
 
@@ -41,6 +42,7 @@ class DiskRequest:
         "owner",
         "sector",
         "status",
+        "target",
     )
 
     def __init__(
@@ -62,6 +64,7 @@ class DiskRequest:
         self.end_io = end_io
         self.owner = owner
         self.member = member
+        self.target: Any = None
         self.number = 0
 
 

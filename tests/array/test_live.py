@@ -12,6 +12,7 @@ from raidsim.errors import RaidsimError
 from raidsim.md.bio import READ, WRITE, Bio
 
 MS = 1_000_000
+RAID5 = ArraySpec(level=5, raid_disks=4, layout=2, chunk_sectors=8, in_sync=True)
 DRIVE = {"model": {"kind": "fixed", "description": "test", "service_ns": MS}}
 
 
@@ -135,3 +136,18 @@ def test_the_failure_that_is_one_too_many_is_told_and_waits_for_nobody(tmp_path)
             array.fail(slot)
             array.machine.sim.run()
         assert array.mddev.broken
+
+
+def test_what_is_left_of_a_failed_raid5_is_not_computed_from_what_is_cached(tmp_path):
+    """With all but two blocks of a row in the cache, md takes them for computable."""
+    row = np.random.default_rng(1).integers(1, 256, 3 * 4096, np.uint8)
+    with Array.create(tmp_path / "a", RAID5, image_bytes=2 << 20) as array:
+        array.write(0, row)
+    with Array.open(tmp_path / "a") as array:  # with nothing in its cache
+        array.fail("1")
+        array.write(0, row[:4096])
+        array.fail("3")  # of which the parity stays in the cache, as does the block just written
+        assert array.read(0, 4096) == row[:4096].tobytes()
+        with pytest.raises(RaidsimError, match="more members are gone"):
+            array.read(4096, 8192)
+        assert array.read(8192, 4096) == row[8192:].tobytes()

@@ -3,13 +3,14 @@
 import json
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from raidsim.cli import campaign, run
 from raidsim.errors import UsageError
 from raidsim.md.raid5 import ops
-from raidsim.scenario import load_scenario, make_scenario
+from raidsim.scenario import load_scenario, make_scenario, run_scenario
 from raidsim.scenario.campaign import (
     BEYOND,
     MODES,
@@ -22,6 +23,8 @@ from raidsim.scenario.campaign import (
     shrink,
     toml_text,
 )
+
+FOUND = sorted((Path(__file__).parent / "found").glob("*.toml"))
 
 
 def damage(table):
@@ -65,6 +68,11 @@ def test_beyond_the_budget_some_have():
         sum(most > parities for most, parities in (damage(draw(s, BEYOND)) for s in range(200)))
         > 60
     )
+
+
+@pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
+def test_what_a_campaign_once_found_is_right_now(path):
+    assert [str(failure) for failure in run_scenario(load_scenario(path)).failures] == []
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -68,7 +68,9 @@ def _fetch_blocks(conf: R5Conf, sh: StripeHead, s: StripeHeadState, needed: int)
     """Compute failed members when all else is there; read the others (fetch_block).
 
     A member that works is read, never computed, or else check and repair would miss what is wrong
-    with it. P of RAID6 is the exception: with all else up to date it has been trusted already.
+    with it. P of RAID6 is the exception: with all else up to date it has been trusted already. Two
+    at once are for RAID6 alone: md tries it on a failed RAID5 with the rest in its cache as well,
+    and gives back what it got.
     """
     missing = conf.all_mask & ~sh.uptodate
     computable = s.failed_mask | (sh.plan.p_bit if conf.raid6 else 0)
@@ -76,7 +78,7 @@ def _fetch_blocks(conf: R5Conf, sh: StripeHead, s: StripeHeadState, needed: int)
         if missing & computable:
             _compute(sh, s, missing.bit_length() - 1, -1)
             return
-    elif missing.bit_count() == 2 and s.failed >= 2:
+    elif conf.raid6 and missing.bit_count() == 2 and s.failed >= 2:
         target = needed.bit_length() - 1
         other = missing ^ (1 << target)
         _compute(sh, s, target, other.bit_length() - 1)

@@ -60,6 +60,7 @@ def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
         request.operation = WRITE if writes & bit else READ
         request.fua = bool(fua & bit)
         request.sector = sector + rdev.data_offset
+        request.target = rdev
         rdev.disk.submit(request)
 
 
@@ -79,7 +80,9 @@ def end_request(conf: R5Conf, request: DiskRequest) -> None:
     bit = 1 << member
     sh.locked &= ~bit
     sh.state |= STRIPE_HANDLE
-    if request.operation == WRITE:
+    if request.status and conf.disks[member] is not request.target:
+        _former_member_failed(sh, request)
+    elif request.operation == WRITE:
         if request.status:
             _write_failed(conf, sh, member)
         else:
@@ -110,6 +113,19 @@ def _read_at_last(conf: R5Conf, sh: StripeHead, member: int) -> None:
     sh.read_error &= ~bit
     sh.rewrite &= ~bit
     sh.read_no_merge &= ~bit
+
+
+def _former_member_failed(sh: StripeHead, request: DiskRequest) -> None:
+    """Blame nobody: the member had failed, and its slot was given on while this was under way.
+
+    In md a slot is not given on before all that is under way to its member has ended.
+    """
+    bit = 1 << request.member
+    if request.operation == WRITE:
+        sh.wantfua &= ~bit
+        sh.state |= STRIPE_DEGRADED
+    else:
+        sh.uptodate &= ~bit
 
 
 def _write_failed(conf: R5Conf, sh: StripeHead, member: int) -> None:

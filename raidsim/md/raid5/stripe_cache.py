@@ -16,6 +16,7 @@ import numpy as np
 
 from raidsim.md.raid5.stripe_head import (
     STRIPE_BIT_DELAY,
+    STRIPE_DEGRADED,
     STRIPE_DELAYED,
     STRIPE_HANDLE,
     STRIPE_IO_STARTED,
@@ -101,6 +102,18 @@ class StripeCache:
         self._bypass_count = 0
         self._last_hold: StripeHead | None = None
         self._waiting: deque[Callable[[], object]] = deque()
+
+    def forget_errors(self, member: int) -> None:
+        """A slot loses its member: what went wrong with that one says nothing of the next."""
+        bit = 1 << member
+        for sh in self._heads.values():
+            if sh.write_error & bit:
+                sh.state |= STRIPE_DEGRADED
+            sh.write_error &= ~bit
+            sh.made_good &= ~bit
+            sh.read_error &= ~bit
+            sh.rewrite &= ~bit
+            sh.read_no_merge &= ~bit
 
     # -- finding and giving back ----------------------------------------------------------------
 
