@@ -220,6 +220,8 @@ class Mddev:
         rdev.faulty = True
         rdev.in_sync = False
         self.personality.conf.refresh_members()
+        if rdev.raid_disk >= 0 and not rdev.replacement:
+            self.personality.conf.cache.member_failed(rdev.raid_disk)
         _log.warning("raid: disk failure on %s, disabling device", rdev.name)
         self._hook.tell(MemberFailed(rdev.name, rdev.raid_disk))
         if self.broken:

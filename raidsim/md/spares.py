@@ -100,7 +100,6 @@ def remove_and_add_spares(mddev: Mddev) -> bool:
         return False
     for rdev in leaving:
         if not rdev.replacement:
-            mddev.personality.conf.cache.forget_errors(rdev.raid_disk)
             for other in mddev.rdevs:
                 if other.raid_disk == rdev.raid_disk:
                     other.replacement = False

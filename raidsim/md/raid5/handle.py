@@ -171,8 +171,14 @@ def _handle_stripe_clean_event(conf: R5Conf, sh: StripeHead) -> None:
 
 
 def _rewrite_read_errors(sh: StripeHead, s: StripeHeadState) -> None:
-    """Cure a block that could not be read: write what was computed, then read it back."""
+    """Cure a block that could not be read: write what was computed, then read it back.
+
+    That waits for operations that use it: the disk would write it under their eyes. It would write
+    what is there already, which is why md may do so.
+    """
     curable = sh.read_error & s.failed_mask & sh.uptodate & ~sh.locked
+    if sh.reconstruct_state != RECONSTRUCT_IDLE or sh.state & STRIPE_COMPUTE_RUN:
+        curable &= ~sh.rewrite
     read_back = curable & sh.rewrite
     rewrite = curable & ~sh.rewrite
     sh.wantread |= read_back

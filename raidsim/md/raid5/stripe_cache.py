@@ -19,6 +19,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_DEGRADED,
     STRIPE_DELAYED,
     STRIPE_HANDLE,
+    STRIPE_INSYNC,
     STRIPE_IO_STARTED,
     STRIPE_PREREAD_ACTIVE,
     STRIPE_SYNC_REQUESTED,
@@ -103,10 +104,14 @@ class StripeCache:
         self._last_hold: StripeHead | None = None
         self._waiting: deque[Callable[[], object]] = deque()
 
-    def forget_errors(self, member: int) -> None:
-        """A slot loses its member: what went wrong with that one says nothing of the next."""
+    def member_failed(self, member: int) -> None:
+        """A slot loses its member: what was right or wrong with that one says nothing of the next.
+
+        Which may be its replacement, at once.
+        """
         bit = 1 << member
         for sh in self._heads.values():
+            sh.state &= ~STRIPE_INSYNC
             if sh.write_error & bit:
                 sh.state |= STRIPE_DEGRADED
             sh.write_error &= ~bit
