@@ -66,7 +66,8 @@ def test_bad_blocks_are_not_compared(stopped):
 
 def test_a_degraded_array_cannot_be_compared(stopped):
     array = stopped(6, 5, "left-symmetric")
-    array.mddev.personality.conf.in_sync_mask &= ~1
+    array.mddev.rdevs[0].in_sync = False
+    array.mddev.personality.conf.refresh_members()
     assert parity_mismatches(array) is None
 
 
