@@ -41,6 +41,7 @@ BLKPARSE = """\
   8,16   0        5     0.502500000     0  C  WS 16 + 8 [0]
   8,16   1        6     0.502500000  4162  Q FWS [fio]
   8,16   1        7     0.502500000  4162  Q   D 0 + 8 [fio]
+  8,16   1        8     0.503000000  4162  Q DFS 0 + 8 [fio]
 CPU1 (8,16):
  Reads Queued:           1,        1KiB\t Writes Queued:           1,        4KiB
 """
@@ -92,7 +93,7 @@ def test_each_format_says_the_same(tmp_path, text, expected):
             "its first line is of no known format; name one of iolog, blkparse, msr, spc",
         ),
         (IOLOG_2 + "/dev/sdb write 5\n", "line 10: '/dev/sdb write 5': expected a file, an action"),
-        (BLKPARSE + "8,0 1 what\n", "line 10: '8,0 1 what': expected an event"),
+        (BLKPARSE + "8,0 1 what\n", "line 11: '8,0 1 what': expected an event"),
         (MSR + "1,hm,1,Erase,0,0,0\n", "line 3: '1,hm,1,Erase,0,0,0': expected time,host"),
         (SPC + "0,-8,512,R,0.7\n", "line 3: '0,-8,512,R,0.7': expected no negative numbers"),
         (SPC + "0,8,512,R,NaN\n", "line 3: '0,8,512,R,NaN': expected ASU"),
