@@ -177,7 +177,8 @@ def _rewrite_read_errors(sh: StripeHead, s: StripeHeadState) -> None:
     what is there already, which is why md may do so.
     """
     curable = sh.read_error & s.failed_mask & sh.uptodate & ~sh.locked
-    if sh.reconstruct_state != RECONSTRUCT_IDLE or sh.state & STRIPE_COMPUTE_RUN:
+    operating = sh.state & (STRIPE_COMPUTE_RUN | STRIPE_BIOFILL_RUN)
+    if operating or sh.reconstruct_state != RECONSTRUCT_IDLE:
         curable &= ~sh.rewrite
     read_back = curable & sh.rewrite
     rewrite = curable & ~sh.rewrite

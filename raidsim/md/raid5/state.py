@@ -75,7 +75,8 @@ class StripeHeadState:
         self.failed = failed.bit_count()
         self.to_fill = 0
         if sh.toread_mask and not sh.state & STRIPE_BIOFILL_RUN:
-            self.to_fill = sh.toread_mask & sh.uptodate
+            # What is read back after a read error is written to under whoever would copy it.
+            self.to_fill = sh.toread_mask & sh.uptodate & ~(sh.rewrite & sh.locked)
             sh.wantfill |= self.to_fill
         self.syncing = self.replacing = False
         if sh.state & STRIPE_SYNCING:

@@ -131,14 +131,15 @@ def _members_come_and_go(random: Random, scenario: dict[str, Any], budget: Budge
 def _power_is_cut(
     random: Random, scenario: dict[str, Any], budget: Budget, *, degraded: bool
 ) -> None:
-    """The power is cut; nothing else happens, for parity may be wrong until it is in sync."""
+    """The power is cut; nothing else happens then, for parity may be wrong until it is in sync."""
     if random.random() < 0.7:
         scenario["disks"]["model"] = random.choice(_VOLATILE_DRIVES)
     events = scenario["event"]
+    cut = random.randrange(100, 30_000)
     if degraded:
         budget.doubt(random, 1)
-        events.append({"at": _time(random), "fail": {"disk": f"disk{budget.doubtful[0]}"}})
-    cut = random.randrange(100, 30_000)
+        fail = {"disk": f"disk{budget.doubtful[0]}"}
+        events.append({"at": _time(random, most_us=cut), "fail": fail})
     events.append({"at": f"{cut}us", "cut_power": {"keep": random.choice((0.0, 0.5, 0.9))}})
     events.append({"at": f"{cut + 1000}us", "name": "reboot", "assemble": {}})
     later = scenario["workload"][-1]
