@@ -43,7 +43,7 @@ def draw(seed: int, mode: str) -> dict[str, Any]:
         "engine": _engines(random),
         "workload": [_workload(random, f"load{number}") for number in range(random.randint(1, 3))],
         "event": [],
-        "finish": {"within": "600s", "faults_off": True, "lift_limits": True},
+        "finish": {"within": "60s", "faults_off": True, "lift_limits": True},
     }
     _tuning(random, scenario)
     draw_trouble(random, scenario, budget, data_offset, beyond=mode == BEYOND)
