@@ -120,7 +120,7 @@ class Raid5:
         cpu = self._machine.cpu
         mddev = conf.mddev
         sh = None
-        begun = False
+        begun = again = False
         while not mddev.sb_change_pending:
             if sh is None:
                 if cpu is not None and begun:
@@ -138,7 +138,9 @@ class Raid5:
                 self._handle_observed(sh)
             else:
                 handle_stripe(conf, sh)
-            if not cache.keep_if_ready(sh):
+            if cache.keep_if_ready(sh):
+                again = True
+            else:
                 sh = None
             if self._handled % MAX_STRIPE_BATCH == 0:
                 async_tx_issue_pending_all(self._machine)
@@ -147,6 +149,10 @@ class Raid5:
         async_tx_issue_pending_all(self._machine)
         if mddev.sb_change_pending:
             mddev.check_recovery()
+        elif again:
+            # Giving such a stripe back wakes raid5d in md. It finds no stripe, but perhaps a
+            # failure that woke nobody, since it broke the array.
+            self.wake()
 
     def _handle_observed(self, sh: StripeHead) -> None:
         conf = self.conf
