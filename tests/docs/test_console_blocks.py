@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).parents[2]
-PAGES = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+README = PROJECT / "README.md"
+PAGES = sorted((PROJECT / "docs").rglob("*.md"))
 
 # What differs from run to run and from machine to machine.
 _VOLATILE = [
@@ -60,7 +61,11 @@ def _matches(shown: str, printed: str) -> bool:
     return re.fullmatch(pattern, printed + "\n") is not None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+@pytest.mark.parametrize(
+    "page",
+    [README, *(pytest.param(page, marks=pytest.mark.slow) for page in PAGES)],
+    ids=lambda page: str(page.relative_to(PROJECT)),
+)
 def test_console_blocks_of(page, tmp_path):
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     for command, shown in _commands(page.read_text()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from nbd_client import Client
@@ -104,8 +104,9 @@ def served(*paths, realtime=False, disk_model=None, **options):
             if served.error is None:
                 yield served
         finally:
-            if served.loop is not None and thread.is_alive():
-                served.loop.call_soon_threadsafe(served.stopped.set)
+            if served.loop is not None:
+                with suppress(RuntimeError):  # the loop has ended already
+                    served.loop.call_soon_threadsafe(served.stopped.set)
             thread.join(30)
             assert not thread.is_alive()
         if served.error is not None:
