@@ -158,12 +158,15 @@ def test_fail_killed_leaves_an_array_that_assembles(number, killed_in_write, don
 
 @pytest.mark.usefixtures("array")
 def test_interrupt_leaves_the_array_clean(done, tmp_path):
+    # In the background, a shell has its programs ignore what Ctrl-C sends; they pass that on.
+    before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     writer = subprocess.Popen(
         [sys.executable, "-m", "raidsim", "write", "arr", "-"],
         cwd=tmp_path,
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, before)
     writer.stdin.write(bytes(6 << 20))
     writer.stdin.flush()
     writer.send_signal(signal.SIGINT)
