@@ -13,8 +13,8 @@ from raidsim.array.member import (
     joining_superblock,
     load_member,
     refuse_member,
-    write_metadata,
 )
+from raidsim.array.metadata import write_metadata
 from raidsim.disk import ImageDisk
 from raidsim.errors import UsageError
 from raidsim.md import spares

@@ -1,4 +1,4 @@
-"""Images as members: making them, finding their superblocks, writing metadata to them."""
+"""Images as members: making them, finding them and their superblocks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from raidsim.disk import WRITE, DiskRequest, ImageError, ImageFullError
+from raidsim.disk import ImageError, ImageFullError
 from raidsim.errors import UsageError
 from raidsim.md.badblocks import BadBlocks
-from raidsim.md.bitmap_superblock import new_bitmap_bytes
 from raidsim.md.placement import place_member
 from raidsim.md.superblock import (
     MAX_SECTOR,
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from raidsim.disk import ImageDisk
-    from raidsim.md.bitmap_superblock import BitmapSuperblock
     from raidsim.md.mddev import Mddev
     from raidsim.md.superblock import SuperblockV1
 
@@ -138,30 +134,6 @@ def joining_superblock(disk: ImageDisk, mddev: Mddev, device_uuid: bytes) -> Sup
         bblog=b"",
         dev_roles=list(array.dev_roles),
     )
-
-
-def write_superblock(disk: ImageDisk, sb: SuperblockV1) -> None:
-    """Write a member's superblock."""
-    _write(disk, sb.super_offset, sb.to_bytes())
-
-
-def write_metadata(disk: ImageDisk, sb: SuperblockV1, bitmap: BitmapSuperblock | None) -> None:
-    """Write a new member's superblock and a bitmap of ones.
-
-    No bad block log is read before the superblock says that there is one.
-    """
-    if bitmap is not None:
-        _write(disk, sb.super_offset + sb.bitmap_offset, new_bitmap_bytes(bitmap))
-    write_superblock(disk, sb)
-
-
-def _write(disk: ImageDisk, sector: int, raw: bytes) -> None:
-    def end_io(request: DiskRequest) -> None:
-        if request.status:
-            raise ImageError(f"{disk.path}: cannot be written: {os.strerror(request.status)}")
-
-    buffer = np.frombuffer(bytearray(raw), np.uint8)
-    disk.submit(DiskRequest(WRITE, sector, buffer, end_io, fua=True))
 
 
 def find_disk(images: Sequence[Path], disk: str) -> Path:

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raidsim.array.binding import (
+    bind_members,
+    close_images,
+    open_images,
+    open_members,
+    read_array_bitmap,
+    remembered_images,
+)
 from raidsim.array.creation import MISSING, ArraySpec, new_superblocks
 from raidsim.array.directory import ArrayDirectory
 from raidsim.array.force import force_risks
 from raidsim.array.hardware import Hardware
-from raidsim.array.member import (
-    create_image,
-    find_disk,
-    load_member,
-    refuse_member,
-    write_metadata,
-    write_superblock,
-)
-from raidsim.disk import ImageDisk, ImageError, ImageMissingError
+from raidsim.array.member import create_image, find_disk, load_member, refuse_member
+from raidsim.array.metadata import write_metadata, write_superblock
+from raidsim.disk import ImageDisk, ImageError
 from raidsim.errors import UsageError
 from raidsim.machine import Machine
 from raidsim.md.assembly import Assembly, AssemblyError, analyse_members
-from raidsim.md.bitmap_superblock import BitmapError, BitmapSuperblock, read_bitmap
+from raidsim.md.bitmap_superblock import BitmapSuperblock
 from raidsim.md.mddev import Mddev
-from raidsim.md.rdev import Rdev
-from raidsim.md.superblock import MD_FEATURE_BITMAP_OFFSET, MD_FEATURE_RECOVERY_BITMAP
+from raidsim.md.superblock import MD_FEATURE_BITMAP_OFFSET
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping, Sequence
 
+    from raidsim.md.rdev import Rdev
     from raidsim.md.superblock import SuperblockV1
 
 
@@ -91,7 +93,7 @@ def create_array(
 def _create_on(
     directory: ArrayDirectory, spec: ArraySpec, names: Sequence[str], hardware: Hardware
 ) -> RunningArray:
-    disks = _open_all([name for name in names if name != MISSING])
+    disks = open_images([name for name in names if name != MISSING])
     try:
         for name, disk in disks.items():
             refuse_member(disk, name)
@@ -106,7 +108,7 @@ def _create_on(
         directory.save()
         return _start(directory, hardware, disks, analyse_members(superblocks), superblocks)
     except BaseException:
-        _close_all(disks.values())
+        close_images(disks.values())
         raise
 
 
@@ -130,7 +132,7 @@ def assemble_array(
     try:
         directory.save()
     except BaseException:
-        _close_all(running.images.values())
+        close_images(running.images.values())
         raise
     return running
 
@@ -140,12 +142,8 @@ def open_array(
 ) -> RunningArray:
     """Run the array of a directory; see ``Array.open``."""
     directory = ArrayDirectory.load(path)
-    try:
+    with remembered_images():
         return _assemble(directory, hardware, inspect=inspect)
-    except ImageMissingError as error:
-        raise ImageMissingError(
-            f"{error}; put it back, or `raidsim fail` it to go on without it"
-        ) from error
 
 
 def forget_image(path: str | os.PathLike[str], disk: str) -> None:
@@ -183,15 +181,12 @@ def _assemble(
     strict: bool = False,
     inspect: bool = False,
 ) -> RunningArray:
-    if not directory.images:
-        raise UsageError("no images given; name the members")
     if hardware is None:
         # What is only looked at computes nothing: no need to find and test a faster kernel.
         kernel = "numpy" if inspect else None
         hardware = Hardware(Machine(engines=directory.engines, kernel=kernel))
-    names = [str(image) for image in directory.images]
     readonly = directory.readonly or inspect
-    disks = _open_all(names, readonly=readonly, lock=not inspect)
+    disks = open_members(directory, readonly=readonly, lock=not inspect)
     try:
         superblocks = {name: load_member(disk, name) for name, disk in disks.items()}
         assembly = analyse_members(superblocks, force=force)
@@ -209,7 +204,7 @@ def _assemble(
             directory.images = [Path(name) for name in disks]
         return _start(directory, hardware, disks, assembly, superblocks, readonly=readonly)
     except BaseException:
-        _close_all(disks.values())
+        close_images(disks.values())
         raise
 
 
@@ -238,22 +233,7 @@ def _start(
     *,
     readonly: bool = False,
 ) -> RunningArray:
-    images = {}
-    for name, disk in reversed(disks.items()):  # md lists the newest first
-        rdev = Rdev(hardware.disk(disk), superblocks[name])
-        if name in assembly.slots:
-            rdev.take_slot(
-                assembly.slots[name],
-                assembly.recovery_offsets[name],
-                replacement=name in assembly.replacements,
-            )
-            rdev.want_replacement = Path(name) in directory.want_replacement
-            if rdev.superblock.feature_map & MD_FEATURE_RECOVERY_BITMAP:
-                rdev.saved_raid_disk = rdev.raid_disk
-        rdev.faulty = name in assembly.faulty or name in assembly.stale
-        if rdev.faulty and _broke(assembly, rdev.superblock):
-            rdev.raid_disk = rdev.superblock.role
-        images[rdev] = disk
+    images = bind_members(directory, disks, superblocks, assembly, hardware.disk)
     mddev = Mddev(
         hardware.machine,
         assembly.geometry,
@@ -264,34 +244,8 @@ def _start(
     )
     mddev.personality.conf.fullsync = any(r.recovering and r.saved_raid_disk < 0 for r in images)
     if assembly.freshest.feature_map & MD_FEATURE_BITMAP_OFFSET:
-        _load_bitmap(mddev, images)
+        mddev.load_bitmap(*read_array_bitmap(images))
     return RunningArray(directory, hardware, mddev, images, force_risks(assembly))
-
-
-def _broke(assembly: Assembly, sb: SuperblockV1) -> bool:
-    """Whether it was this member's failure that broke the array: its slot is not emptied then.
-
-    It has never learnt of its own failure, and knows how many failed before.
-    """
-    geometry = assembly.geometry
-    slots = {role for role in sb.dev_roles if role < geometry.raid_disks}
-    no_redundancy = len(slots) == geometry.raid_disks - geometry.max_degraded
-    return no_redundancy and assembly.degraded > geometry.max_degraded
-
-
-def _load_bitmap(mddev: Mddev, images: Mapping[Rdev, ImageDisk]) -> None:
-    """Use the bitmap of the first member that is in sync and has a sound one."""
-    problem = AssemblyError("no member that is in sync has the bitmap")
-    for rdev in mddev.rdevs:
-        if rdev.in_sync and not rdev.faulty:
-            try:
-                raw = read_bitmap(images[rdev].read, rdev.superblock)
-            except BitmapError as error:
-                problem = AssemblyError(f"{images[rdev].path}: {error}")
-            else:
-                mddev.load_bitmap(rdev.superblock.bitmap_offset, raw)
-                return
-    raise problem
 
 
 def _refuse_unfit(
@@ -328,26 +282,6 @@ def _refuse_unfit(
 def _refuse_forced_readonly(assembly: Assembly, *, readonly: bool) -> None:
     if assembly.rewritten and readonly:
         raise UsageError("--force has to change superblocks here: leave --readonly out")
-
-
-def _open_all(
-    names: Sequence[str], *, readonly: bool = False, lock: bool = True
-) -> dict[str, ImageDisk]:
-    if len({os.path.realpath(name) for name in names}) < len(names):
-        raise UsageError("an image is listed twice")
-    disks: dict[str, ImageDisk] = {}
-    try:
-        for name in names:
-            disks[name] = ImageDisk(name, readonly=readonly, lock=lock)
-    except ImageError:
-        _close_all(disks.values())
-        raise
-    return disks
-
-
-def _close_all(disks: Iterable[ImageDisk]) -> None:
-    for disk in disks:
-        disk.close()
 
 
 def _absolute(engines: Sequence[str]) -> list[str]:

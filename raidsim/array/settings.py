@@ -28,12 +28,8 @@ class Settings:
         self._directory = directory
         self._mddev = mddev
         self._defaults = _settings(mddev)
-        for name, value in directory.settings.items():
-            if type(value) is not type(self._defaults.get(name)):
-                raise DirectoryError(
-                    f"{directory.path}: damaged: it keeps {value!r} for {name};"
-                    " assemble the array anew from its images"
-                )
+        for name in directory.settings:
+            value = kept_setting(directory, name, self._defaults.get(name))
             owner, field = _fields(mddev)[name]
             setattr(owner, field, value)
 
@@ -47,6 +43,21 @@ class Settings:
         if settings != self._directory.settings:
             self._directory.settings = settings
             self._directory.save()
+
+
+def kept_setting(directory: ArrayDirectory, name: str, default: Setting | None) -> Setting:
+    """What a directory keeps for a setting, or else what an array begins with.
+
+    Raises:
+        DirectoryError: it is of another kind than the default; where that is None, of any.
+    """
+    value = directory.settings.get(name, default)
+    if default is None or type(value) is not type(default):
+        raise DirectoryError(
+            f"{directory.path}: damaged: it keeps {value!r} for {name};"
+            " assemble the array anew from its images"
+        )
+    return value
 
 
 def _settings(mddev: Mddev) -> dict[str, Setting]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from raidsim.md.assembly import analyse_members
 from raidsim.md.layout import layout_name
 from raidsim.md.superblock import MAX_SECTOR, format_uuid
+from raidsim.md.wording import seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from raidsim.array.array import Array
+    from raidsim.array.directory import ArrayDirectory
     from raidsim.disk import ImageDisk
+    from raidsim.md.layout import Geometry
     from raidsim.md.mddev import Mddev
     from raidsim.md.rdev import Rdev
+    from raidsim.md.superblock import SuperblockV1
 
 # What /proc/mdstat calls a sync action.
 _KERNEL_WORDS = {
@@ -211,13 +217,50 @@ class ArraySnapshot:
 def take_snapshot(array: Array) -> ArraySnapshot:
     """Return what ``array`` looks like now."""
     mddev = array.mddev
-    sb = mddev.superblock
-    geometry = mddev.geometry
     # Only what is looked at, or is read-only, may be an array that could not run.
     superblocks = {str(number): rdev.superblock for number, rdev in enumerate(mddev.rdevs)}
-    started = not (mddev.readonly and analyse_members(superblocks).dirty_degraded)
+    at_rest = snapshot_at_rest(
+        array.directory,
+        mddev.superblock,
+        mddev.geometry,
+        {rdev: array.images[rdev] for rdev in mddev.rdevs},
+        array_sectors=mddev.array_sectors,
+        started=not (mddev.readonly and analyse_members(superblocks).dirty_degraded),
+        bitmap=_bitmap(mddev),
+    )
+    return replace(
+        at_rest,
+        update_time=seconds(mddev.utime),
+        events=mddev.events,
+        clean=mddev.in_sync,
+        sync=_sync(mddev),
+        resync_pending=mddev.sync_thread is None and mddev.recovery_cp < MAX_SECTOR,
+    )
+
+
+def snapshot_at_rest(
+    directory: ArrayDirectory,
+    sb: SuperblockV1,
+    geometry: Geometry,
+    images: Mapping[Rdev, ImageDisk],
+    *,
+    array_sectors: int,
+    started: bool,
+    bitmap: BitmapSnapshot | None,
+) -> ArraySnapshot:
+    """Return what an array looks like on which nothing is done.
+
+    Args:
+        directory: the array directory.
+        sb: the superblock that speaks for the array.
+        geometry: its shape.
+        images: the members, the newest first, and their images.
+        array_sectors: its size.
+        started: it can run.
+        bitmap: its write-intent bitmap.
+    """
     return ArraySnapshot(
-        path=str(array.directory.path),
+        path=str(directory.path),
         set_name=sb.name,
         uuid=format_uuid(sb.set_uuid),
         metadata=f"1.{sb.minor_version}",
@@ -226,19 +269,19 @@ def take_snapshot(array: Array) -> ArraySnapshot:
         raid_disks=geometry.raid_disks,
         chunk_sectors=geometry.chunk_sectors,
         max_degraded=geometry.max_degraded,
-        array_sectors=mddev.array_sectors,
-        dev_sectors=mddev.dev_sectors,
-        creation_time=sb.ctime & 0xFFFFFFFFFF,
-        update_time=mddev.utime & 0xFFFFFFFFFF,
-        events=mddev.events,
-        clean=mddev.in_sync,
+        array_sectors=array_sectors,
+        dev_sectors=sb.size,
+        creation_time=seconds(sb.ctime),
+        update_time=seconds(sb.utime),
+        events=sb.events,
+        clean=True,
         # An array that is only inspected is read-only whatever it was assembled as.
-        readonly=array.directory.readonly,
+        readonly=directory.readonly,
         started=started,
-        sync=_sync(mddev),
-        resync_pending=mddev.sync_thread is None and mddev.recovery_cp < MAX_SECTOR,
-        bitmap=_bitmap(mddev),
-        members=tuple(_member(rdev, array.images[rdev]) for rdev in mddev.rdevs),
+        sync=None,
+        resync_pending=sb.resync_offset < MAX_SECTOR,
+        bitmap=bitmap,
+        members=tuple(_member(rdev, image) for rdev, image in images.items()),
     )
 
 

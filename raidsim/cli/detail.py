@@ -10,7 +10,7 @@ from raidsim.array.detail_export import detail_brief_line, detail_export_lines
 from raidsim.array.report import detail_json, detail_lines
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import array_argument, form_options
-from raidsim.control.attach import open_array
+from raidsim.control.snapshot import snapshot_of
 
 if TYPE_CHECKING:
     from raidsim.cli.parameters import Form
@@ -24,8 +24,7 @@ def command(array: str, form: Form | None) -> None:
 
     It may have failed, be unfit to run, or be in use by another program.
     """
-    with open_array(array, inspect=True) as opened:
-        snapshot = opened.snapshot()
+    snapshot = snapshot_of(array)
     if form == "json":
         print_json(detail_json(snapshot))
     elif form == "brief":

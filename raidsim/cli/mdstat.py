@@ -7,7 +7,7 @@ import click
 from raidsim.array.report import detail_json, mdstat_lines
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import json_option
-from raidsim.control.attach import open_array
+from raidsim.control.snapshot import snapshot_of
 
 
 @click.command("mdstat")
@@ -15,10 +15,7 @@ from raidsim.control.attach import open_array
 @json_option
 def command(arrays: tuple[str, ...], as_json: bool) -> None:
     """Show arrays as /proc/mdstat does; their names are their directories'."""
-    snapshots = []
-    for array in arrays:
-        with open_array(array, inspect=True) as opened:
-            snapshots.append(opened.snapshot())
+    snapshots = [snapshot_of(array) for array in arrays]
     if as_json:
         print_json([detail_json(snapshot) for snapshot in snapshots])
     else:

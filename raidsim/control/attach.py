@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from raidsim.array import Array
+from raidsim.array.inspection import inspect_array
 from raidsim.control.client import connect
 from raidsim.errors import UsageError
 
@@ -39,7 +40,7 @@ def attach(path: str | os.PathLike[str]) -> RemoteArray:
     """
     connection = connect(path)
     if connection is None:
-        Array.open(path, inspect=True).abandon()  # there may be none at all
+        inspect_array(path)  # there may be none at all
         raise UsageError(f"{path}: no server has it; `raidsim serve {path}` runs one")
     return _remote(connection)
 

@@ -12,10 +12,10 @@ import numpy as np
 
 from raidsim.array.activity import Activity
 from raidsim.array.injection import FaultSnapshot
-from raidsim.array.snapshot import ArraySnapshot
 from raidsim.array.transfer import check_range, read_bytes, write_bytes
 from raidsim.control.plain import report_from_plain
 from raidsim.control.protocol import PIECE_BYTES
+from raidsim.control.snapshot import served_snapshot
 from raidsim.md.bio import READ
 from raidsim.tables import from_table
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from raidsim.array import SyncReport
+    from raidsim.array.snapshot import ArraySnapshot
     from raidsim.array.syncing import Progress
     from raidsim.control.client import Connection
 
@@ -57,8 +58,7 @@ class RemoteArray:
 
     def snapshot(self) -> ArraySnapshot:
         """What it looks like now."""
-        told = self._connection.call("snapshot")
-        return replace(from_table(ArraySnapshot, told, "snapshot"), path=str(self._connection.path))
+        return served_snapshot(self._connection)
 
     def activity(self) -> Activity:
         """What it is doing now."""

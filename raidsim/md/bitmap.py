@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from raidsim.md.bitmap_storage import BitmapStorage
-from raidsim.md.bitmap_superblock import BITMAP_STALE, BitmapSuperblock
+from raidsim.md.bitmap_superblock import BITMAP_STALE, PAGE_COUNTERS, BitmapSuperblock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 # 16 bits, and writers wait while it is full; this one cannot fill up.
 _NEEDED = 1 << 31
 _RESYNC = 1 << 30
-# Counters in a page of the kernel's: a sync skips a page without any in one step.
-_PAGE_COUNTERS = 2048
 
 
 class Bitmap:
@@ -58,7 +56,7 @@ class Bitmap:
         self._shift = superblock.chunksize.bit_length() - 10
         self._counters = np.zeros(self.chunks, np.uint32)
         self._cells = memoryview(self._counters)
-        self._in_use = [0] * -(-self.chunks // _PAGE_COUNTERS)
+        self._in_use = [0] * -(-self.chunks // PAGE_COUNTERS)
         self._pending: set[int] = set()
         self._allclean = True
         self._need_sync = False
@@ -68,7 +66,7 @@ class Bitmap:
         """Let what the bits say become what has to be synced (md_bitmap_load)."""
         mddev = self._mddev
         superblock = self.superblock
-        if superblock.events < mddev.events or superblock.state & BITMAP_STALE:
+        if superblock.out_of_date(mddev.events):
             superblock.state &= ~BITMAP_STALE
             self.events_cleared = mddev.events
             self.storage.set_all()
@@ -78,9 +76,7 @@ class Bitmap:
         dirty = self.storage.chunks_set(self.chunks)
         self._counters[dirty] = 2
         self._counters[dirty[dirty + 1 >= -(-start >> self._shift)]] |= _NEEDED
-        for page, count in zip(
-            *np.unique(dirty // _PAGE_COUNTERS, return_counts=True), strict=True
-        ):
+        for page, count in zip(*np.unique(dirty // PAGE_COUNTERS, return_counts=True), strict=True):
             self._in_use[int(page)] = int(count)
             self._set_pending(int(page))
         pages, self.storage.needwrite = self.storage.needwrite, 0
@@ -105,7 +101,7 @@ class Bitmap:
             if value < 2:
                 if not value:
                     self.storage.set_bit(chunk)
-                    self._in_use[chunk // _PAGE_COUNTERS] += 1
+                    self._in_use[chunk // PAGE_COUNTERS] += 1
                 value = 2
             cells[chunk] = value + writes
 
@@ -141,7 +137,7 @@ class Bitmap:
             value = cells[chunk] - writes | flag
             cells[chunk] = value
             if value <= 2:
-                self._set_pending(chunk // _PAGE_COUNTERS)
+                self._set_pending(chunk // PAGE_COUNTERS)
 
     # -- the daemon -----------------------------------------------------------------------------
 
@@ -195,8 +191,8 @@ class Bitmap:
 
     def _age(self, page: int) -> None:
         """Count the idle chunks of a page of counters down, and clear bits at 0."""
-        start = page * _PAGE_COUNTERS
-        counters = self._counters[start : start + _PAGE_COUNTERS]
+        start = page * PAGE_COUNTERS
+        counters = self._counters[start : start + PAGE_COUNTERS]
         ended = np.flatnonzero(counters == 1)
         resting = counters == 2
         if len(ended):
@@ -234,8 +230,8 @@ class Bitmap:
         """
         shift = self._shift
         chunk = sector >> shift
-        page = chunk // _PAGE_COUNTERS
-        end = min((page + 1) * _PAGE_COUNTERS, self.chunks)
+        page = chunk // PAGE_COUNTERS
+        end = min((page + 1) * PAGE_COUNTERS, self.chunks)
         if not self._in_use[page]:
             return False, end << shift
         needed = self._counters[chunk:end] >= _RESYNC
@@ -274,7 +270,7 @@ class Bitmap:
     def _end_sync(self, chunks: int) -> None:
         synced = np.flatnonzero(self._counters[:chunks] & np.uint32(_RESYNC))
         self._counters[synced] ^= np.uint32(_RESYNC)
-        for page in np.unique(synced // _PAGE_COUNTERS):
+        for page in np.unique(synced // PAGE_COUNTERS):
             self._set_pending(int(page))
 
     # -- for reports ----------------------------------------------------------------------------

@@ -24,6 +24,9 @@ BITMAP_SUPER_BYTES: Final = 256
 BITMAP_MAJOR: Final = 4
 # state: the bits are not to be believed.
 BITMAP_STALE: Final = 1 << 1
+# Counters in a page of the kernel's memory, one for each bit: a sync skips a page without any that
+# is in use in one step.
+PAGE_COUNTERS: Final = 2048
 
 DEFAULT_DAEMON_SLEEP_S: Final = 5
 DEFAULT_CHUNK_BYTES: Final = 64 << 20
@@ -107,6 +110,10 @@ class BitmapSuperblock:
         if self.uuid != uuid:
             raise BitmapError("the bitmap is another array's")
 
+    def out_of_date(self, events: int) -> bool:
+        """Whether an array of ``events`` takes every bit for set (md_bitmap_init_from_disk)."""
+        return self.events < events or bool(self.state & BITMAP_STALE)
+
     @property
     def chunks(self) -> int:
         """How many bits there are."""
@@ -138,6 +145,25 @@ def read_bitmap(read: Callable[[int, int], bytes], sb: SuperblockV1) -> bytes:
     if in_data or sector <= sb.super_offset < end:
         raise BitmapError("the bitmap overlaps the data or the superblock")
     return read(sector, (end - sector) * 512)
+
+
+def pages_in_use(raw: bytes, sb: SuperblockV1) -> tuple[int, int]:
+    """Return how many pages of counters an array that begins with a bitmap uses, and has in all.
+
+    Args:
+        raw: what a member holds as its bitmap.
+        sb: the superblock that speaks for the array.
+    """
+    head = BitmapSuperblock.from_bytes(raw)
+    head.sync_size = sb.size
+    pages = -(-head.chunks // PAGE_COUNTERS)
+    if head.out_of_date(sb.events):
+        return pages, pages
+    bits = int.from_bytes(raw[BITMAP_SUPER_BYTES:], "little") & ((1 << head.chunks) - 1)
+    page_bytes = PAGE_COUNTERS // 8
+    set_bits = bits.to_bytes(pages * page_bytes, "little")
+    starts = range(0, len(set_bits), page_bytes)
+    return sum(any(set_bits[start : start + page_bytes]) for start in starts), pages
 
 
 def bitmap_sectors(size: int, chunksize: int) -> int:

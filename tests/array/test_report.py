@@ -12,6 +12,7 @@ import pytest
 from md_texts import ALL_TEXTS, golden, parse_snapshot
 
 from raidsim.array import MISSING, Array, ArraySpec
+from raidsim.array.inspection import inspect_array
 from raidsim.array.report import detail_json, detail_lines, mdstat_lines
 from raidsim.array.snapshot import SyncSnapshot, take_snapshot
 from raidsim.md.layout import parse_layout
@@ -117,9 +118,8 @@ def test_the_failure_that_broke_the_array_keeps_its_slot(name, tmp_path):
         for victim in victims:
             array.fail(f"ubd{victim}")
         running = take_snapshot(array)
-    with Array.open(tmp_path / "md0", inspect=True) as array:
-        opened = take_snapshot(array)
-    for snapshot in (running, opened):
+    looked_at = inspect_array(tmp_path / "md0")
+    for snapshot in (running, looked_at):
         assert mdstat_lines([snapshot])[1] == mdstat[1]
         assert _normal(detail_lines(snapshot)[table:], tmp_path) == detail[table:]
 
@@ -175,8 +175,7 @@ def test_recovery_cut_short_shows_as_under_the_kernel_in_the_members_alone(tmp_p
 
     with pytest.raises(_StopError), _create(tmp_path, 5, "abcd") as array:
         array.rebuild(stop_half_way)
-    with Array.open(tmp_path / "md0", inspect=True) as array:
-        snapshot = take_snapshot(array)
+    snapshot = inspect_array(tmp_path / "md0")
     assert not [line for line in mdstat_lines([snapshot]) if "recovery" in line]
     assert "             State : clean, degraded " in detail_lines(snapshot)
     assert (detail_json(snapshot)["sync_action"], detail_json(snapshot)["sync_pending"]) == (
@@ -191,8 +190,7 @@ def test_dirty_degraded_array_is_not_started(tmp_path):
     array.fail("ubdb")
     array.write(0, bytes(4096))
     array.abandon()
-    with Array.open(tmp_path / "md0", inspect=True) as array:
-        snapshot = take_snapshot(array)
+    snapshot = inspect_array(tmp_path / "md0")
     assert snapshot.state == "active, degraded, Not Started"
     room = sum(m.data_sectors for m in snapshot.members if not m.faulty) // 2
     assert mdstat_lines([snapshot])[1:3] == [
@@ -204,8 +202,7 @@ def test_dirty_degraded_array_is_not_started(tmp_path):
 def test_readonly_is_what_it_was_assembled_as_not_how_it_is_looked_at(tmp_path):
     with _create(tmp_path, 5, "abcd", in_sync=True):
         pass
-    with Array.open(tmp_path / "md0", inspect=True) as array:
-        assert not take_snapshot(array).readonly
+    assert not inspect_array(tmp_path / "md0").readonly
     images = [tmp_path / f"ubd{letter}" for letter in "abcd"]
     with Array.assemble(tmp_path / "md0", images, readonly=True) as array:
         assert take_snapshot(array).readonly

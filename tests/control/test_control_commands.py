@@ -4,6 +4,8 @@ import difflib
 import json
 import re
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -148,3 +150,14 @@ def test_arrays_on_long_paths_are_served_too(done, tmp_path, make_array, served)
     make_array(path)
     served(path)
     assert done(f"fail {path} 0") == f"{path}: set 0 faulty\n"
+
+
+def test_who_only_looks_at_a_served_array_does_without_what_runs_one(twins, done):
+    code = (
+        "import sys; from raidsim.cli import run; assert run(['detail', sys.argv[1]]) == 0\n"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'asyncio', 'raidsim.md.mddev')))"
+    )
+    looked = subprocess.run(
+        [sys.executable, "-c", code, twins[1]], check=True, capture_output=True, text=True
+    )
+    assert looked.stdout == done(f"detail {twins[1]}")
