@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from raidsim.disk import Disk, ImageDisk
     from raidsim.machine import Machine
 
+# When every simulated machine's clock began, in seconds since 1970, and what each is called.
+_EPOCH = 1_600_000_000
+_NODE_NAME = "raidsim"
+
 
 class Hardware:
     """The host's own: images are disks as they are, dates and UUIDs are the host's.
@@ -47,29 +51,16 @@ class Hardware:
 
 
 class SimulatedHardware(Hardware):
-    """One whose dates and UUIDs follow from the machine's clock and seed, and so repeat.
-
-    Args:
-        machine: what the array and its disks are part of.
-        epoch: when its clock began, in seconds since 1970.
-        node_name: the host's name.
-    """
-
-    def __init__(
-        self, machine: Machine, *, epoch: int = 1_600_000_000, node_name: str = "raidsim"
-    ) -> None:
-        super().__init__(machine)
-        self._epoch = epoch
-        self._node_name = node_name
+    """One whose dates and UUIDs follow from the machine's clock and seed, and so repeat."""
 
     @property
     def node_name(self) -> str:
         """The host's name, which new arrays carry before their own."""
-        return self._node_name
+        return _NODE_NAME
 
     def now(self) -> float:
         """Seconds since 1970, by the machine's clock."""
-        return self._epoch + self.machine.sim.now_ns / 1e9
+        return _EPOCH + self.machine.sim.now_ns / 1e9
 
     def unique(self, size: int) -> bytes:
         """So many bytes from the machine's stream ``unique``."""
