@@ -36,13 +36,12 @@ def set_attribute(
     directory, _, leaf = name.partition("/")
     disk = directory.removeprefix("dev-")
     match leaf or name, value:
-        case "sync_action", "check" | "repair" | "resync" | "recover" if array.live:
-            if value not in {"check", "repair"}:
-                array.mddev.sync_control.frozen = False
-                array.mddev.check_recovery()
-            else:
-                array.check_writable()
-                start_sync(array.mddev, value)
+        case "sync_action", "check" | "repair" if array.live:
+            array.check_writable()
+            start_sync(array.mddev, value)
+        case "sync_action", "resync" | "recover" if array.live:
+            array.mddev.sync_control.frozen = False
+            array.mddev.check_recovery()
         case "sync_action", "check":
             return [array.check(progress)]
         case "sync_action", "repair":
