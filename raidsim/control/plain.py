@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from raidsim.array import SyncReport
@@ -13,14 +13,8 @@ from raidsim.md.raid5.mismatch import Mismatch, MismatchLog, Wrong
 def report_to_plain(report: SyncReport) -> dict[str, Any]:
     """Return ``report`` as a JSON object."""
     log = report.mismatches
-    return {
-        "action": report.action,
-        "mismatch_sectors": report.mismatch_sectors,
-        "ended": report.ended,
-        "sector": report.sector,
-        "end_sector": report.end_sector,
-        "mismatches": None if log is None else _log_to_plain(log),
-    }
+    plain = asdict(replace(report, mismatches=None))
+    return plain if log is None else plain | {"mismatches": _log_to_plain(log)}
 
 
 def report_from_plain(plain: dict[str, Any]) -> SyncReport:
