@@ -91,7 +91,7 @@ class Array:
             hardware: what it runs on; by default an untimed machine with these engines.
 
         Raises:
-            RaidsimError: nothing was changed.
+            RaidsimError: nothing was made; given images may have been written to.
         """
         return cls(create_array(path, spec, images, image_bytes, engines, hardware))
 

@@ -6,6 +6,7 @@ The superblocks are the truth about the array; this file only saves typing their
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +36,9 @@ class ArrayDirectory:
         readonly: it was assembled with ``--readonly``.
         settings: what was set on it, as ``raidsim.array.settings`` keeps it.
         want_replacement: images that a spare is to replace, which no superblock can say.
+
+    Raises:
+        DirectoryError: something that is no directory is there.
     """
 
     path: Path
@@ -54,7 +58,9 @@ class ArrayDirectory:
         directory = Path(path)
         try:
             values = json.loads((directory / _FILE).read_text(encoding="utf-8"))
-        except (FileNotFoundError, NotADirectoryError):
+        except NotADirectoryError:
+            raise _not_a_directory(directory) from None
+        except FileNotFoundError:
             raise DirectoryError(
                 f"{path}: no array here; make one with `raidsim create {path}`"
             ) from None
@@ -81,17 +87,23 @@ class ArrayDirectory:
         """A new array directory at ``path``, not yet saved.
 
         Raises:
-            DirectoryError: an array, or anything else but an empty place, is there already.
+            DirectoryError: an array, or something that is no directory, is there already.
         """
-        directory = Path(path)
-        if (directory / _FILE).exists():
+        directory = cls(Path(path))
+        if (directory.path / _FILE).exists():
             raise DirectoryError(f"{path}: an array is here already; choose another directory")
-        if directory.exists() and not directory.is_dir():
-            raise DirectoryError(f"{path}: not a directory")
-        return cls(directory)
+        return directory
+
+    def __post_init__(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise _not_a_directory(self.path)
 
     def save(self) -> None:
-        """Write it down, all or nothing."""
+        """Write it down, all or nothing.
+
+        Raises:
+            DirectoryError: the host refuses.
+        """
         values = {
             "version": _VERSION,
             "images": [self._relative(image) for image in self.images],
@@ -100,12 +112,14 @@ class ArrayDirectory:
             "settings": self.settings,
             "want_replacement": [self._relative(image) for image in self.want_replacement],
         }
+        temporary = self.path / f"{_FILE}.new"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            temporary = self.path / f"{_FILE}.new"
             temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
             temporary.replace(self.path / _FILE)
         except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
             raise DirectoryError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     @staticmethod
@@ -116,3 +130,7 @@ class ArrayDirectory:
         # What lies in the directory moves with it.
         inside = self.path.absolute()
         return str(image.relative_to(inside) if image.is_relative_to(inside) else image)
+
+
+def _not_a_directory(path: Path) -> DirectoryError:
+    return DirectoryError(f"{path}: not a directory; name that of an array")

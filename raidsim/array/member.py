@@ -39,14 +39,17 @@ def create_image(path: Path, size_bytes: int) -> None:
     Raises:
         ImageError: something is there already, or the host refuses.
     """
+    if path.exists():
+        raise ImageError(f"{path}: is there already; name another image, or this one")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:
-            file.truncate(size_bytes)
-    except FileExistsError:
-        raise ImageError(f"{path}: is there already; name another image, or this one") from None
+            try:
+                file.truncate(size_bytes)
+            except OSError:
+                path.unlink()
+                raise
     except OSError as error:
-        path.unlink(missing_ok=True)
         kind = ImageFullError if error.errno == errno.ENOSPC else ImageError
         raise kind(f"{path}: cannot be made: {error.strerror}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,22 +72,24 @@ def create_array(
     spec.check()
     if hardware is None:
         hardware = Hardware(Machine(engines=engines))
-    if images:
-        names = [MISSING if str(i) == MISSING else str(Path(i).absolute()) for i in images]
-        return _create_on(directory, spec, names, hardware)
     made: list[Path] = []
     try:
-        for number in range(spec.raid_disks + spec.spare_disks):
-            image = directory.path.absolute() / f"disk{number}.img"
-            create_image(image, image_bytes)
-            made.append(image)
-        spec = replace(spec, in_sync=True)  # zeros have zeros for parity
-        return _create_on(directory, spec, [str(image) for image in made], hardware)
+        if images:
+            names = [MISSING if str(i) == MISSING else str(Path(i).absolute()) for i in images]
+        else:
+            for number in range(spec.raid_disks + spec.spare_disks):
+                image = directory.path.absolute() / f"disk{number}.img"
+                create_image(image, image_bytes)
+                made.append(image)
+            names = [str(image) for image in made]
+            spec = replace(spec, in_sync=True)  # zeros have zeros for parity
+        return _create_on(directory, spec, names, hardware)
     except BaseException:
-        for image in made:
-            image.unlink()
-        if made and not was_there:
-            directory.path.rmdir()
+        with suppress(OSError):  # what went wrong first is what counts
+            for image in made:
+                image.unlink()
+            if not was_there:
+                directory.path.rmdir()
         raise
 
 
@@ -105,11 +108,12 @@ def _create_on(
             write_metadata(disks[name], sb, bitmap if chunk else None)
         disks = {name: disks[name] for name in superblocks}
         directory.images = [Path(name) for name in disks]
+        running = _start(directory, hardware, disks, analyse_members(superblocks), superblocks)
         directory.save()
-        return _start(directory, hardware, disks, analyse_members(superblocks), superblocks)
     except BaseException:
         close_images(disks.values())
         raise
+    return running
 
 
 def assemble_array(

@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from raidsim.array import MISSING, Array, ArraySpec, forget_image
-from raidsim.disk import ImageFullError
+from raidsim.array.hardware import Hardware
+from raidsim.disk import ImageError, ImageFullError
 from raidsim.errors import RaidsimError
+from raidsim.machine import Machine
 from raidsim.md.superblock import MAX_SECTOR, SuperblockV1, checksum
 
 SPARE, FAULTY = 0xFFFF, 0xFFFE
@@ -162,10 +164,55 @@ def test_create_refuses_images_that_are_too_small(images, array_dir):
         Array.create(array_dir, spec_of(), images(5, 4096))
 
 
-def test_a_failed_create_leaves_nothing_behind(array_dir):
-    with pytest.raises(RaidsimError):
-        Array.create(array_dir, spec_of(), image_bytes=8192)
-    assert not list(array_dir.glob("*")) if array_dir.exists() else True
+class NoHardware(Hardware):
+    """One whose disks can't be had, which shows when all else is done."""
+
+    def __init__(self):
+        super().__init__(Machine())
+
+    def disk(self, image):
+        raise ImageError(f"{image.path}: no such drive")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"image_bytes": 8192}, "too small"),
+        ({"image_bytes": -512}, r"disk0\.img: cannot be made: Invalid argument"),
+        ({"image_bytes": IMAGE_BYTES, "hardware": NoHardware()}, "no such drive"),
+    ],
+)
+def test_a_failed_create_says_what_failed_first_and_leaves_nothing_behind(array_dir, more, words):
+    with pytest.raises(RaidsimError, match=words):
+        Array.create(array_dir, spec_of(), **more)
+    assert not array_dir.exists()
+
+
+def test_a_failed_create_on_given_images_makes_no_array_directory(images, array_dir):
+    with pytest.raises(RaidsimError, match="no such drive"):
+        Array.create(array_dir, spec_of(), images(5), hardware=NoHardware())
+    assert not array_dir.exists()
+
+
+def test_a_directory_that_cannot_be_saved_is_named_and_nothing_of_it_stays(images, array_dir):
+    array_dir.mkdir()
+    (array_dir / "array.json.new").mkdir()
+    with pytest.raises(RaidsimError, match="array: cannot be written: Is a directory"):
+        Array.create(array_dir, spec_of(), images(5))
+    assert [path.name for path in array_dir.iterdir()] == ["array.json.new"]
+
+
+def test_a_file_is_no_array_directory(made, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    words = "file: not a directory; name that of an array"
+    for attempt in (
+        lambda: Array.create(file, spec_of()),
+        lambda: Array.assemble(file, made),
+        lambda: Array.open(file),
+    ):
+        with pytest.raises(RaidsimError, match=words):
+            attempt()
 
 
 def test_images_that_were_never_written_stay_sparse(array_dir):
