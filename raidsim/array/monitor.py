@@ -50,7 +50,7 @@ class Monitor:
         self._array = array
         self._requests = requests or RequestMeter()
         self._layers = Layers()
-        self._log = EventLog(self.now_ns)
+        self._log = EventLog(array, self.now_ns)
         self.injection = Injection(array, self._layers)
         _log.setLevel(logging.INFO)
         _log.addHandler(self._log)
@@ -120,23 +120,27 @@ class Monitor:
 
 
 class EventLog(logging.Handler):
-    """Keeps the last messages of all that runs in this process, as the kernel's log does.
+    """Keeps the last messages of one array, whatever else runs in this process.
 
     Args:
+        array: the array.
         now_ns: the clock.
 
     Attributes:
         events: the messages, the oldest first.
     """
 
-    def __init__(self, now_ns: Callable[[], int]) -> None:
+    def __init__(self, array: Array, now_ns: Callable[[], int]) -> None:
         super().__init__(logging.INFO)
+        self._array = array
         self._now_ns = now_ns
         self._last_number = 0
         self.events: deque[Event] = deque(maxlen=_KEPT_EVENTS)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep a message."""
+        """Keep a message, if it is the array's."""
+        if getattr(record, "mddev", None) is not self._array.mddev:
+            return
         self._last_number += 1
         self.events.append(
             Event(

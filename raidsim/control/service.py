@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import logging
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from raidsim.array.syncing import Progress
     from raidsim.md.bio import Bio
     from raidsim.md.sync import SyncThread
-
-_log = logging.getLogger(__name__)
 
 # How often a sync that somebody waits for is looked at.
 _LOOK_SECONDS = 0.05
@@ -104,7 +101,7 @@ class ControlService:
             raise UsageError(f"no command {command!r}: {suggest(command, self._calls)}")
         check_arguments(command, function, arguments)
         if command in _CHANGES:
-            _log.info("control: %s", " ".join((command, *_words(arguments))))
+            self._array.mddev.log.info("control: %s", " ".join((command, *_words(arguments))))
         if command in {"check", "rebuild", "repair"}:
             function = partial(function, progress)
         try:

@@ -59,6 +59,7 @@ class Mddev:
         now: seconds since 1970, for the superblocks' update times.
 
     Attributes:
+        log: where it says what people should know; its records have it as their ``mddev``.
         dev_sectors: used size of each member.
         size_limit: sectors that the array may seem to have at most (``array_size``).
         suspend_lo, suspend_hi: array sectors between which writes wait.
@@ -91,6 +92,7 @@ class Mddev:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.machine = machine
+        self.log = logging.LoggerAdapter(_log, {"mddev": self})
         self._hook = machine.sim.hook
         self.geometry = geometry
         self.superblock = superblock
@@ -222,7 +224,7 @@ class Mddev:
         self.personality.conf.refresh_members()
         if rdev.raid_disk >= 0 and not rdev.replacement:
             self.personality.conf.cache.member_failed(rdev.raid_disk)
-        _log.warning("raid: disk failure on %s, disabling device", rdev.name)
+        self.log.warning("raid: disk failure on %s, disabling device", rdev.name)
         self._hook.tell(MemberFailed(rdev.name, rdev.raid_disk))
         if self.broken:
             self._hook.tell(ArrayFailed())

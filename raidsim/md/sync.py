@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from raidsim.md.events import SyncBegan, SyncCheckpoint, SyncEnded
@@ -24,8 +23,6 @@ _UPDATE_FREQUENCY_NS = 5 * 60 * 1_000_000_000
 # What last_sync_action calls an action, and what the kernel's messages do.
 ACTION_WORDS = {"recover": "recovery"}
 _MESSAGE_WORDS = {"recover": "recovery", "check": "data-check", "repair": "requested-resync"}
-
-_log = logging.getLogger(__name__)
 
 
 class SyncThread:
@@ -76,7 +73,7 @@ class SyncThread:
         mddev = self.mddev
         if mddev.sync_thread is not None:
             raise ArrayStateError(f"{mddev.sync_thread.action} is under way")
-        _log.info("md: %s of RAID array", _MESSAGE_WORDS.get(self.action, self.action))
+        mddev.log.info("md: %s of RAID array", _MESSAGE_WORDS.get(self.action, self.action))
         mddev.sync_thread = self
         mddev.sync_requested = self.action in {"check", "repair"}
         mddev.sync_check = self.action == "check"
@@ -250,7 +247,7 @@ class SyncThread:
         self.finished = True
         mddev = self.mddev
         word = _MESSAGE_WORDS.get(self.action, self.action)
-        _log.info("md: %s %s.", word, "interrupted" if self.interrupted else "done")
+        mddev.log.info("md: %s %s.", word, "interrupted" if self.interrupted else "done")
         if self.action == "recover":
             reached = self.position if self.interrupted else MAX_SECTOR
             for rdev in mddev.rdevs:

@@ -71,6 +71,17 @@ def test_the_log_has_what_md_says(array, monitor):
     )
 
 
+def test_the_log_has_nothing_of_another_array(tmp_path, array, monitor):
+    with make(tmp_path / "b") as other, Monitor(other) as watching:
+        other.fail("2")
+        array.fail("1")
+        texts = [[e.text for e in m.activity().events] for m in (monitor, watching)]
+    assert texts == [
+        ["raid: disk failure on disk1.img, disabling device"],
+        ["raid: disk failure on disk2.img, disabling device"],
+    ]
+
+
 def test_the_log_ends_with_the_monitor(array):
     with Monitor(array) as monitor:
         pass

@@ -6,7 +6,6 @@ drivers/md/raid5.c.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from raidsim.disk import READ, WRITE
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from raidsim.md.raid5.conf import R5Conf
     from raidsim.md.raid5.stripe_head import StripeHead
     from raidsim.md.rdev import Rdev
-
-_log = logging.getLogger(__name__)
 
 
 def ops_run_io(conf: R5Conf, sh: StripeHead) -> None:
@@ -106,8 +103,10 @@ def _read_at_last(conf: R5Conf, sh: StripeHead, member: int) -> None:
     bit = 1 << member
     rdev = conf.disks[member]
     if rdev is not None and sh.read_error & bit:
-        _log.info("read error corrected (%d sectors at %d on %s)",
-                  sh.sectors, sh.sector + rdev.data_offset, rdev.name)  # fmt: skip
+        sector = sh.sector + rdev.data_offset
+        conf.mddev.log.info(
+            "read error corrected (%d sectors at %d on %s)", sh.sectors, sector, rdev.name
+        )
         rdev.corrected_errors += sh.sectors
         conf.hook.tell(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
     sh.read_error &= ~bit
@@ -185,12 +184,12 @@ def _judge(conf: R5Conf, sh: StripeHead, bit: int, rdev: Rdev) -> tuple[bool, bo
     """Whether to read or rewrite the block again; if not, whether it is bad, or the member is."""
     sector = sh.sector + rdev.data_offset
     if conf.degraded >= conf.max_degraded:
-        _log.warning("read error not correctable (sector %d on %s)", sector, rdev.name)
+        conf.mddev.log.warning("read error not correctable (sector %d on %s)", sector, rdev.name)
         return False, True
     if sh.rewrite & bit:
-        _log.warning("read error NOT corrected!! (sector %d on %s)", sector, rdev.name)
+        conf.mddev.log.warning("read error NOT corrected!! (sector %d on %s)", sector, rdev.name)
         return False, True
     if rdev.read_errors > conf.cache.capacity_units:
-        _log.warning("Too many read errors, failing device %s", rdev.name)
+        conf.mddev.log.warning("Too many read errors, failing device %s", rdev.name)
         return False, False
     return True, False

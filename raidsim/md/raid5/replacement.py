@@ -7,7 +7,6 @@ handle_stripe, ops_run_io and raid5_end_write_request in Linux drivers/md/raid5.
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from raidsim.disk import READ, WRITE, DiskRequest
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from raidsim.md.raid5.state import StripeHeadState
     from raidsim.md.raid5.stripe_head import StripeHead
     from raidsim.md.rdev import Rdev
-
-_log = logging.getLogger(__name__)
 
 
 def replacements_at(conf: R5Conf, sh: StripeHead) -> tuple[int, int]:
@@ -104,5 +101,5 @@ def _end_request(request: DiskRequest) -> None:
 
 def _fail(conf: R5Conf, sh: StripeHead, rdev: Rdev) -> None:
     if not rdev.faulty:
-        _log.warning("%s: error on replacement (sector %d)", rdev.name, sh.sector)
+        conf.mddev.log.warning("%s: error on replacement (sector %d)", rdev.name, sh.sector)
         conf.mddev.error(rdev)
