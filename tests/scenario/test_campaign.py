@@ -124,12 +124,18 @@ def test_results_are_kept_and_gone_on_with(tmp_path, monkeypatch, capsys):
     assert [trial["seed"] for trial in json.loads(out[out.index("\n") :])] == [0, 1, 2]
 
 
-def test_a_file_that_has_no_results_is_left_alone(tmp_path):
+@pytest.mark.parametrize("notes", ["milk\nbread\n", "milk\nbread", "milk", '{"a": 1}\n{"seed'])
+def test_a_file_that_has_no_results_is_left_alone(tmp_path, notes):
     path = tmp_path / "notes"
-    path.write_text("milk\nbread\n")
+    path.write_text(notes)
     with pytest.raises(UsageError, match="line 1 is no result of a campaign"):
         Results(path)
-    assert path.read_text() == "milk\nbread\n"
+    assert path.read_text() == notes
+
+
+def test_results_that_cannot_be_read_are_named_once(tmp_path):
+    with pytest.raises(UsageError, match=r"[^:]+: cannot be read: Is a directory$"):
+        Results(tmp_path)
 
 
 def test_a_failure_is_told_with_the_command_that_replays_it(tmp_path, monkeypatch, capsys):

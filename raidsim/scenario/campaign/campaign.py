@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from pathlib import Path
 
+# What every line of results begins with: one that was cut short is known from a stranger's by it.
+_BEGINNING = '{"seed": '
 # Runs that wait beside those under way, so that no worker is ever idle.
 _AHEAD = 64
 
@@ -57,11 +59,13 @@ class Results:
         self.trials: dict[tuple[str, int], Trial] = {}
         try:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path}: cannot be read: {error}") from None
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{path}: is no text, so not the results of a campaign") from None
         lines = text.splitlines(keepends=True)
-        if lines and not lines[-1].endswith("\n"):  # it was cut short in the middle of a line
-            path.write_text("".join(lines[:-1]), encoding="utf-8")
+        cut_short = bool(lines) and _is_cut_short(lines[-1])
+        if cut_short:
             lines.pop()
         for number, line in enumerate(lines, 1):
             try:
@@ -69,9 +73,17 @@ class Results:
             except (ValueError, TypeError):
                 raise UsageError(f"{path}: line {number} is no result of a campaign") from None
             self.trials[trial.mode, trial.seed] = trial
+        if cut_short:
+            path.write_text("".join(lines), encoding="utf-8")
 
     def add(self, trial: Trial) -> None:
         """Write a trial down."""
         self.trials[trial.mode, trial.seed] = trial
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(trial.to_table()) + "\n")
+
+
+def _is_cut_short(line: str) -> bool:
+    """Whether a campaign was killed while it wrote this line, the last one."""
+    known = min(len(line), len(_BEGINNING))
+    return not line.endswith("\n") and line[:known] == _BEGINNING[:known]
