@@ -70,7 +70,8 @@ class Contents:
     ) -> None:
         self.array_bytes = array_bytes
         self._volatile = volatile
-        run = np.random.default_rng(seed).integers(0, 256, _RUN_SECTORS * SECTOR_BYTES, np.uint8)
+        random = np.random.default_rng(abs(seed))  # NumPy's seeds are not negative
+        run = random.integers(0, 256, _RUN_SECTORS * SECTOR_BYTES, np.uint8)
         # By sector, with a sector of zeros behind the run.
         self._sectors = np.append(run, np.zeros(SECTOR_BYTES, np.uint8)).reshape(-1, SECTOR_BYTES)
         self._run = run

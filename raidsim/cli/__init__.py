@@ -113,6 +113,9 @@ def run(arguments: Sequence[str]) -> int:
         subject = f"{error.filename}: " if error.filename else ""
         _complain(f"{subject}{error.strerror}")
         return 1
+    except MemoryError:
+        _complain("not enough memory; ask for less at once")
+        return 1
     return status if isinstance(status, int) else 0
 
 

@@ -10,7 +10,7 @@ import click
 from raidsim.array import Array
 from raidsim.bench import WORKLOADS, Contents, Trace, Workload, read_fio_job, run_workloads
 from raidsim.cli.output import print_json
-from raidsim.cli.parameters import array_argument, json_option
+from raidsim.cli.parameters import Seconds, array_argument, json_option
 from raidsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _TRACE_DEPTH = 32
 @click.argument("workloads", metavar="[WORKLOAD]...", nargs=-1, type=click.Choice([*WORKLOADS]))
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(0, 1e9, min_open=True),
     default=2.0,
     show_default=True,
     help="How long to run each WORKLOAD.",

@@ -81,15 +81,15 @@ def command(
     is checked, and all has to end. A run that fails is made small and written as a scenario file.
     """
     known = Results(Path(results)) if results else None
-    seeds = [
+    seeds = (
         number
         for number in range(seed, seed + runs)
         if known is None or (mode, number) not in known.trials
-    ]
+    )
     trials = [] if known is None else [known.trials[key] for key in _keys(known, mode, seed, runs)]
     failed = []
     with (
-        _executor(jobs, scheduler) as executor,
+        _executor(min(jobs or os.cpu_count() or 1, runs), scheduler) as executor,
         closing(run_campaign(seeds, mode, executor)) as running,
     ):
         for trial in running:
@@ -120,10 +120,10 @@ def _keys(known: Results, mode: str, seed: int, runs: int) -> list[tuple[str, in
 
 
 @contextmanager
-def _executor(jobs: int | None, scheduler: str | None) -> Iterator[Executor]:
+def _executor(jobs: int, scheduler: str | None) -> Iterator[Executor]:
     """Where the runs run."""
     if scheduler is None:
-        with ProcessPoolExecutor(jobs or os.cpu_count()) as pool:
+        with ProcessPoolExecutor(jobs) as pool:
             yield pool
         return
     try:

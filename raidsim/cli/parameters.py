@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Literal
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+# A file's offsets have 63 bits.
+_END_BYTES = 1 << 63
 
 
 class Size(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click only
@@ -40,7 +43,22 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in newer versi
         size = int(match[1]) << _SHIFTS[match[2].upper()]
         if size % self.multiple:
             self.fail(f"{value!r} is not a multiple of {self.multiple} bytes", param, ctx)
+        if size >= _END_BYTES:
+            self.fail(f"{value!r} is too large; sizes end at {_END_BYTES >> 40}T", param, ctx)
         return size
+
+
+class Seconds(click.FloatRange):
+    """A length of time within a range, which has an upper end."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the seconds; what is no number is within no range."""
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no length of time", param, ctx)
+        return seconds
 
 
 SECTOR_BYTES = 512

@@ -7,7 +7,7 @@ import sys
 import click
 from rich.console import Console
 
-from raidsim.cli.parameters import array_argument
+from raidsim.cli.parameters import Seconds, array_argument
 from raidsim.control.attach import attach
 from raidsim.errors import UsageError
 from raidsim.tui.top import run_top, show_once
@@ -17,7 +17,7 @@ from raidsim.tui.top import run_top, show_once
 @array_argument
 @click.option(
     "--interval",
-    type=click.FloatRange(0.1, 60),
+    type=Seconds(0.1, 60),
     default=1.0,
     show_default=True,
     help="Seconds between two looks.",

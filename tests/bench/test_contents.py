@@ -24,6 +24,11 @@ def test_what_is_unknown_is_not_wrong_and_what_is_zero_is_known():
     assert not len(Contents(SIZE, zeros=True).wrong_sectors(4096, zeros(4096)))
 
 
+def test_any_whole_number_is_a_seed():
+    drawn = [write(Contents(SIZE, seed), 0, 4096).tobytes() for seed in (-7, 0, 10**30)]
+    assert len(set(drawn)) == 3
+
+
 def test_only_the_last_write_is_right_however_small():
     contents = Contents(SIZE)
     old = write(contents, 8192, 4096)
