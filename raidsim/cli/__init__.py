@@ -125,4 +125,7 @@ def _complain(message: str) -> None:
 
 def main() -> None:
     """Be the ``raidsim`` program."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        # The next file to be opened would have the number of the one that is closed.
+        sys.exit("raidsim: standard input, output or error is closed; redirect it to /dev/null")
     sys.exit(run(sys.argv[1:]))

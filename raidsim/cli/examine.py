@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 @form_options
 def command(images: tuple[str, ...], badblocks: bool, bitmap: bool, form: Form | None) -> None:
     """Show members' superblocks, as mdadm --examine does."""
+    if badblocks and bitmap:
+        raise UsageError("--badblocks and --bitmap: choose what to show")
     if bitmap:
         _show_bitmaps(images, form)
         return

@@ -29,12 +29,14 @@ def command(
     disks are read and written. A shadow of the array does it: nothing is changed.
     """
     explanation = explain_request(array, operation, offset, length)
+    if svg is not None:
+        from raidsim.cli.explanation import svg_of  # noqa: PLC0415  loads rich
+
+        Path(svg).write_text(svg_of(explanation), encoding="utf-8")
     if as_json:
         print_json(asdict(explanation))
     else:
-        from raidsim.cli.explanation import draw, svg_of  # noqa: PLC0415  loads rich
+        from raidsim.cli.explanation import draw  # noqa: PLC0415  as above
 
         draw(explanation)
-        if svg is not None:
-            Path(svg).write_text(svg_of(explanation), encoding="utf-8")
     return int(bool(explanation.failure))

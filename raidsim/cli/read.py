@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,10 +77,11 @@ def _destination(output: str | None) -> Iterator[BinaryIO]:
         if not special:
             partial.replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, output) from error
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         if not special:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
 
 
 def _read(

@@ -193,6 +193,7 @@ def test_array_in_use_is_left_alone(refused):
         ),
         ("write arr .", 2, "Invalid value for '[FILE|-]': '.': Is a directory\nsee `raidsim"),
         ("read arr --output nowhere/out", 1, "nowhere/out: No such file or directory"),
+        ("read arr --output arr/array.json/out", 1, "arr/array.json/out: Not a directory"),
         ("read arr --offset 1G", 2, "bytes 1073741824 to 1073741824 lie beyond the end of the"),
         ("read arr --length 1G", 2, "bytes 0 to 1073741824 lie beyond the end of the array"),
         ("read arr --length most", 2, "Invalid value for '--length': 'most' is not a size"),
@@ -203,6 +204,11 @@ def test_array_in_use_is_left_alone(refused):
             "dmatest --engine ioat2 --iterations 1 --test-buf-size 1048576T",
             1,
             "not enough memory; ask for less at once",
+        ),
+        (
+            "examine arr/disk0.img --bitmap --badblocks",
+            2,
+            "--badblocks and --bitmap: choose what to show",
         ),
         ("frobnicate arr", 2, "No such command 'frobnicate'.\nsee `raidsim --help`"),
         ("check", 2, "Missing argument 'ARRAY'.\nsee `raidsim check --help`"),
@@ -284,6 +290,21 @@ def _raidsim_with_room_for(size_kib, command, tmp_path):
         capture_output=True,
         check=False,
         text=True,
+    )
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-"])
+def test_closed_standard_streams_are_refused(closed, tmp_path):
+    outcome = subprocess.run(
+        ["bash", "-c", f"exec {sys.executable} -m raidsim engines {closed}"],
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (outcome.returncode, outcome.stdout) == (1, "")
+    assert outcome.stderr == (
+        "raidsim: standard input, output or error is closed; redirect it to /dev/null\n"
     )
 
 
