@@ -10,26 +10,27 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import os
+import struct
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from raidsim.errors import RaidsimError
-from raidsim.raid6.kernel import Raid6Kernel, check_length
+from raidsim.raid6.kernel import Raid6Kernel, address_of, check_extent, check_length, picker
 from raidsim.raid6.numpy_kernel import NumpyKernel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from raidsim.raid6.kernel import Operation
     from raidsim.raid6.linear_map import Block, LinearMap
 
 # ISA-L expands each coefficient to a table of this size.
 _TABLE_BYTES = 32
-# Matrices whose tables are kept: at most some 66 MB, of the widest recoveries.
-_MAX_TABLES = 4096
 # A length that is no multiple of the vector size ends with a vector that overlaps the one
 # before; where dest is a source, that part would be computed twice.
 _VECTOR_BYTES = 64
+_POINTER_BYTES = 8
 
 
 def find_isal() -> ctypes.CDLL | None:
@@ -81,69 +82,60 @@ class IsalKernel(Raid6Kernel):
         except AttributeError as error:
             raise RaidsimError(f"{library._name} is no usable ISA-L: {error}") from error  # noqa: SLF001  the only name a CDLL has
         self._memcmp = ctypes.CDLL(None).memcmp
-        # The encoder gets none: it is given ints and C arrays only, which need no conversion.
+        # The encoder gets none: it is given ints, bytes and C arrays, which need no conversion.
         self._zero_detect.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
         self._memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-        self._tables: dict[tuple[tuple[int, ...], ...], ctypes.Array[ctypes.c_char]] = {}
         self._numpy = NumpyKernel()
 
     def is_zero(self, buffer: Block, length: int, offset: int = 0) -> bool:
         """Return whether ``length`` bytes from ``offset`` are all zero."""
         check_length(length, buffer.size - offset)
-        return not self._zero_detect(_address(buffer) + offset, length)
+        return not self._zero_detect(address_of(buffer) + offset, length)
 
     def equal(self, a: Block, b: Block, length: int, offset: int = 0) -> bool:
         """Return whether ``length`` bytes from ``offset`` are the same in ``a`` and ``b``."""
         check_length(length, min(a.size, b.size) - offset)
-        return not self._memcmp(_address(a) + offset, _address(b) + offset, length)
+        return not self._memcmp(address_of(a) + offset, address_of(b) + offset, length)
 
-    def _drop_operations(self) -> None:
-        super()._drop_operations()
-        self._tables.clear()
-
-    def _compile(self, linear_map: LinearMap, offset: int, room: int) -> Operation:
+    def compile(self, linear_map: LinearMap) -> Operation:
+        """Return the operation that applies ``linear_map`` to a list of blocks."""
         dests, sources, rows = linear_map
         if not sources:  # ISA-L wants one: nothing at all is 0 times something.
             sources, rows = dests[:1], ((0,),) * len(dests)
-        source_count, dest_count = len(sources), len(dests)
-        source_addresses = [_address(block) + offset for block in sources]
-        dest_addresses = [_address(block) + offset for block in dests]
-        source_pointers = (ctypes.c_void_p * source_count)(*source_addresses)
-        dest_pointers = (ctypes.c_void_p * dest_count)(*dest_addresses)
-        tables = self._tables_of(rows)
-        encode_data = self._encode_data
+        dest_count, source_count = len(dests), len(sources)
+        tables = self._make_tables(rows)
+        # One array of pointers serves both, also where it is P and Q that are brought up to date.
+        places = sources if sources[:dest_count] == dests else (*dests, *sources)
+        pick = picker(places)
+        pointers = (ctypes.c_void_p * len(places))()
+        source_pointers = ctypes.byref(pointers, (len(places) - source_count) * _POINTER_BYTES)
+        point = partial(struct.Struct(f"{len(places)}P").pack_into, pointers, 0)
+        addresses_of, encode_data = self._knowledge_of, self._encode_data
 
-        def operation(length: int) -> None:
-            if not 0 < length <= room:
-                check_length(length, room)
+        def operation(blocks: Sequence[Block | None], length: int, offset: int) -> None:
+            chosen = pick(blocks)
+            if offset < 0 or not 0 < length <= min(map(len, chosen)) - offset:
+                check_extent(chosen, length, offset)
                 return
-            encode_data(length, source_count, dest_count, tables, source_pointers, dest_pointers)
+            addresses = addresses_of(chosen)
+            if offset:
+                addresses = [address + offset for address in addresses]
+            if length % _VECTOR_BYTES and not set(addresses[:dest_count]).isdisjoint(
+                addresses[-source_count:]
+            ):
+                self._numpy.compile(linear_map)(blocks, length, offset)
+                return
+            point(*addresses)
+            encode_data(length, source_count, dest_count, tables, source_pointers, pointers)
 
-        if set(dest_addresses).isdisjoint(source_addresses):
-            return operation
-        compile_numpy = self._numpy._compile  # noqa: SLF001  kernels are of one family
+        return operation
 
-        def operation_in_place(length: int) -> None:
-            if length % _VECTOR_BYTES:
-                compile_numpy(linear_map, offset, room)(length)
-            else:
-                operation(length)
+    def _look_at(self, block: Block) -> int:
+        return address_of(block)
 
-        return operation_in_place
-
-    def _tables_of(self, rows: tuple[tuple[int, ...], ...]) -> ctypes.Array[ctypes.c_char]:
-        tables = self._tables.get(rows)
-        if tables is None:
-            if len(self._tables) >= _MAX_TABLES:
-                self._tables.clear()
-            dest_count, source_count = len(rows), len(rows[0])
-            matrix = b"".join(map(bytes, rows))
-            tables = ctypes.create_string_buffer(_TABLE_BYTES * source_count * dest_count)
-            self._init_tables(source_count, dest_count, matrix, tables)
-            self._tables[rows] = tables
+    def _make_tables(self, rows: tuple[tuple[int, ...], ...]) -> ctypes.Array[ctypes.c_char]:
+        dest_count, source_count = len(rows), len(rows[0])
+        matrix = b"".join(map(bytes, rows))
+        tables = ctypes.create_string_buffer(_TABLE_BYTES * source_count * dest_count)
+        self._init_tables(source_count, dest_count, matrix, tables)
         return tables
-
-
-def _address(block: Block) -> int:
-    """Return where ``block`` lies; a read-only or scattered one raises TypeError."""
-    return ctypes.addressof(ctypes.c_char.from_buffer(block.data)) if block.size else 0

@@ -1,14 +1,17 @@
 """The interface of the arithmetic kernels, and what they share: operations prepared once.
 
-md's stripe heads come round with the same lists of blocks again and again. So an operation on a
-list of blocks that all lie in a pool is worked out once, kept under the identities of the blocks,
-and from then on only run.
+An operation's matrix depends on which blocks there are and which are wanted, not on the blocks. So
+it is worked out once for all lists of one shape, and from then on only run. Of blocks that lie in
+a pool, which md's stripe heads bring round again and again, a kernel remembers where they are.
 """
 
 from __future__ import annotations
 
+import ctypes
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from functools import partial
+from operator import is_not, itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from raidsim.raid6.linear_map import (
     LinearMap,
@@ -20,20 +23,24 @@ from raidsim.raid6.linear_map import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
-    from raidsim.raid6.linear_map import Block
+    from raidsim.raid6.linear_map import Block, Present
 
 # ISA-L counts the bytes of one operation in an int.
 MAX_LENGTH_BYTES = 2**31 - 1
-# At most some 70 MB of prepared operations: 32768 lists of 12 members.
+# At most some 80 MB of what is known of blocks: 32768 lists of 12 members.
 MAX_REMEMBERED_BLOCKS = 393216
+# Operations that are kept prepared, of some 10 to 60 KB in the widest recoveries.
+_MAX_OPERATIONS = 2048
+
+_is_there = partial(is_not, None)
 
 
 class Operation(Protocol):
-    """An operation prepared on its blocks: all that is left to say is the length."""
+    """An operation prepared for lists of one shape."""
 
-    def __call__(self, length: int, /) -> None:
+    def __call__(self, blocks: Sequence[Block | None], length: int, offset: int, /) -> None:
         """Compute ``length`` bytes. Raises ValueError where a block is shorter."""
 
 
@@ -56,32 +63,29 @@ class Raid6Kernel(ABC):
     def __init__(self) -> None:
         self._pools: dict[int, Block] = {}
         self._operations: dict[Hashable, Operation] = {}
-        self._held: list[tuple[Block, ...]] = []
-        self._remembered_blocks = 0
+        # While a block is held, no other can take over its id.
+        self._held: list[Block] = []
+        self._known: dict[int, Any] = {}
 
     def xor_gen(self, dest: Block, sources: Sequence[Block], length: int, offset: int = 0) -> None:
         """``dest`` = the xor of one or more sources; ``dest`` may be one of them."""
-        key = ("xor_gen", offset, id(dest), *map(id, sources))
+        key = ("xor_gen", len(sources))
         operation = self._operations.get(key) or self._prepare(
-            key, sum_product(dest, sources, (1,) * len(sources)), offset
+            key, sum_product(len(sources), (1,) * len(sources))
         )
-        operation(length)
+        operation((dest, *sources), length, offset)
 
     def xor_blocks(
         self, dest: Block, sources: Sequence[Block], length: int, offset: int = 0
     ) -> None:
         """``dest`` ^= the xor of the sources (Linux crypto/xor.c)."""
-        key = ("xor_blocks", offset, id(dest), *map(id, sources))
-        operation = self._operations.get(key) or self._prepare(
-            key, sum_product(dest, (dest, *sources), (1,) * (len(sources) + 1)), offset
-        )
-        operation(length)
+        self.xor_gen(dest, (dest, *sources), length, offset)
 
     def gen_syndrome(self, blocks: Sequence[Block | None], length: int, offset: int = 0) -> None:
         """Make P and Q of the data; only one of them where the other is None."""
-        key = ("gen_syndrome", offset, *map(id, blocks))
-        operation = self._operations.get(key) or self._prepare(key, syndrome(blocks), offset)
-        operation(length)
+        key = ("gen_syndrome", present := _present(blocks))
+        operation = self._operations.get(key) or self._prepare(key, syndrome(present))
+        operation(blocks, length, offset)
 
     def xor_syndrome(
         self, blocks: Sequence[Block | None], start: int, stop: int, length: int, offset: int = 0
@@ -90,12 +94,11 @@ class Raid6Kernel(ABC):
 
         Done with a block's old and then with its new content, it brings P and Q up to date.
         """
-        changed = blocks[start : stop + 1]
-        key = ("xor_syndrome", offset, start, *map(id, changed), id(blocks[-2]), id(blocks[-1]))
+        key = ("xor_syndrome", start, stop, present := _present(blocks))
         operation = self._operations.get(key) or self._prepare(
-            key, syndrome_change(blocks, start, stop), offset
+            key, syndrome_change(present, start, stop)
         )
-        operation(length)
+        operation(blocks, length, offset)
 
     def mul(
         self, dest: Block, source: Block, coefficient: int, length: int, offset: int = 0
@@ -112,11 +115,11 @@ class Raid6Kernel(ABC):
         offset: int = 0,
     ) -> None:
         """``dest`` = the sum of the sources times their coefficients; it may be one of them."""
-        key = ("sum_product", offset, id(dest), *map(id, sources), *coefficients)
+        key = ("sum_product", len(sources), *coefficients)
         operation = self._operations.get(key) or self._prepare(
-            key, sum_product(dest, sources, coefficients), offset
+            key, sum_product(len(sources), coefficients)
         )
-        operation(length)
+        operation((dest, *sources), length, offset)
 
     def recover_2data(
         self,
@@ -127,21 +130,19 @@ class Raid6Kernel(ABC):
         offset: int = 0,
     ) -> None:
         """Rebuild two data blocks, in either order, from the others, P and Q."""
-        key = ("recover_2data", offset, faila, failb, *map(id, blocks))
+        key = ("recover_2data", faila, failb, present := _present(blocks))
         operation = self._operations.get(key) or self._prepare(
-            key, recovery_2data(blocks, faila, failb), offset
+            key, recovery_2data(present, faila, failb)
         )
-        operation(length)
+        operation(blocks, length, offset)
 
     def recover_datap(
         self, blocks: Sequence[Block | None], faila: int, length: int, offset: int = 0
     ) -> None:
         """Rebuild a data block and P from the other data and Q."""
-        key = ("recover_datap", offset, faila, *map(id, blocks))
-        operation = self._operations.get(key) or self._prepare(
-            key, recovery_datap(blocks, faila), offset
-        )
-        operation(length)
+        key = ("recover_datap", faila, present := _present(blocks))
+        operation = self._operations.get(key) or self._prepare(key, recovery_datap(present, faila))
+        operation(blocks, length, offset)
 
     @abstractmethod
     def is_zero(self, buffer: Block, length: int, offset: int = 0) -> bool:
@@ -152,7 +153,7 @@ class Raid6Kernel(ABC):
         """Return whether ``length`` bytes from ``offset`` are the same in ``a`` and ``b``."""
 
     def remember(self, pool: Block) -> None:
-        """From now on keep what is worked out for blocks that lie in ``pool``, an array of its own.
+        """From now on keep what is known of blocks that lie in ``pool``, an array of its own.
 
         What is not in a pool is a guest, as the buffer of a bio is: it comes once.
         """
@@ -161,32 +162,63 @@ class Raid6Kernel(ABC):
     def forget(self) -> None:
         """Let go of all pools and their blocks, as when an array is closed."""
         self._pools.clear()
-        self._drop_operations()
-
-    def _drop_operations(self) -> None:
-        self._operations.clear()
+        self._known.clear()
         self._held.clear()
-        self._remembered_blocks = 0
 
     @abstractmethod
-    def _compile(self, linear_map: LinearMap, offset: int, room: int) -> Operation:
-        """Return the operation that applies ``linear_map`` to up to ``room`` bytes."""
+    def compile(self, linear_map: LinearMap) -> Operation:
+        """Return the operation that applies ``linear_map`` to a list of blocks."""
 
-    def _prepare(self, key: tuple[object, ...], linear_map: LinearMap, offset: int) -> Operation:
-        if offset < 0:
-            raise ValueError(f"offset {offset} lies before the blocks")
-        blocks = (*linear_map.dests, *linear_map.sources)
-        room = min(block.size for block in blocks) - offset
-        operation = self._compile(linear_map, offset, min(room, MAX_LENGTH_BYTES))
-        pools = self._pools
-        if all(id(block.base) in pools or id(block) in pools for block in blocks):
-            if self._remembered_blocks > MAX_REMEMBERED_BLOCKS:
-                self._drop_operations()
-            self._operations[key] = operation
-            # While a block is held, no other can take over its id.
-            self._held.append(blocks)
-            self._remembered_blocks += len(key)
+    @abstractmethod
+    def _look_at(self, block: Block) -> Any:
+        """Return what an operation has to know of ``block``."""
+
+    def _prepare(self, key: Hashable, linear_map: LinearMap) -> Operation:
+        if len(self._operations) >= _MAX_OPERATIONS:
+            self._operations.clear()
+        operation = self._operations[key] = self.compile(linear_map)
         return operation
+
+    def _knowledge_of(self, blocks: Sequence[Block]) -> list[Any]:
+        """Return what an operation has to know of each block."""
+        known = self._known
+        try:
+            return list(map(known.__getitem__, map(id, blocks)))
+        except KeyError:
+            return [known.get(id(block)) or self._get_to_know(block) for block in blocks]
+
+    def _get_to_know(self, block: Block) -> Any:
+        knowledge = self._look_at(block)
+        if id(block.base) in self._pools or id(block) in self._pools:
+            if len(self._held) >= MAX_REMEMBERED_BLOCKS:
+                self._known.clear()
+                self._held.clear()
+            self._held.append(block)
+            self._known[id(block)] = knowledge
+        return knowledge
+
+
+def _present(blocks: Sequence[Block | None]) -> Present:
+    return tuple(map(_is_there, blocks))
+
+
+def picker(places: tuple[int, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
+    """Return what takes the blocks at these places, at least one, out of a list."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda blocks: (blocks[places[0]],)
+
+
+def address_of(block: Block) -> int:
+    """Return where ``block`` lies; a read-only or scattered one raises TypeError."""
+    return ctypes.addressof(ctypes.c_char.from_buffer(block.data)) if block.size else 0
+
+
+def check_extent(blocks: Sequence[Block], length: int, offset: int) -> None:
+    """Raise ValueError unless each block has ``length`` bytes from ``offset`` on."""
+    if offset < 0:
+        raise ValueError(f"offset {offset} lies before the blocks")
+    check_length(length, min(min(map(len, blocks)) - offset, MAX_LENGTH_BYTES))
 
 
 def check_length(length: int, room: int) -> None:

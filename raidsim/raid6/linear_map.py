@@ -11,7 +11,6 @@ out once.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,79 +24,39 @@ if TYPE_CHECKING:
 Block = npt.NDArray[np.uint8]
 
 MAX_DATA_BLOCKS = 253
-# Matrices that are kept, of some 6 KB in the widest recoveries.
-_MAX_MATRICES = 1024
 
 # Which entries of a list of blocks are there.
-_Present = tuple[bool, ...]
+Present = tuple[bool, ...]
 
 
 class LinearMap(NamedTuple):
     """Makes each dest the sum of all sources times the coefficients in the dest's row.
 
-    A dest may be one of the sources, if no other dest's row has a coefficient for it.
+    Dests and sources are places in a list of blocks. A dest may be one of the sources, if no other
+    dest's row has a coefficient for it.
     """
-
-    dests: tuple[Block, ...]
-    sources: tuple[Block, ...]
-    rows: tuple[tuple[int, ...], ...]
-
-
-class _Matrix(NamedTuple):
-    """A linear map of the blocks at these places in a list."""
 
     dests: tuple[int, ...]
     sources: tuple[int, ...]
     rows: tuple[tuple[int, ...], ...]
 
 
-def sum_product(dest: Block, sources: Sequence[Block], coefficients: Sequence[int]) -> LinearMap:
-    """``dest`` = the sum of the sources times their coefficients."""
-    if not sources or len(sources) != len(coefficients):
-        raise ValueError(f"{len(sources)} sources with {len(coefficients)} coefficients")
-    return LinearMap((dest,), tuple(sources), (tuple(coefficients),))
+def sum_product(source_count: int, coefficients: Sequence[int]) -> LinearMap:
+    """The first block = the sum of the others, the sources, times their coefficients."""
+    if not source_count or source_count != len(coefficients):
+        raise ValueError(f"{source_count} sources with {len(coefficients)} coefficients")
+    return LinearMap((0,), tuple(range(1, source_count + 1)), (tuple(coefficients),))
 
 
-def syndrome(blocks: Sequence[Block | None]) -> LinearMap:
+def syndrome(present: Present) -> LinearMap:
     """P and Q of the data, or whichever of the two is there (lib/raid6/int.uc)."""
-    return _apply(_syndrome(_present(blocks)), blocks)
-
-
-def syndrome_change(blocks: Sequence[Block | None], start: int, stop: int) -> LinearMap:
-    """What xors the data blocks from ``start`` to ``stop``, inclusive, into P and Q."""
-    return _apply(_syndrome_change(_present(blocks), start, stop), blocks)
-
-
-def recovery_2data(blocks: Sequence[Block | None], faila: int, failb: int) -> LinearMap:
-    """The two failed data blocks, from the other data, P and Q (lib/raid6/recov.c)."""
-    return _apply(_recovery_2data(_present(blocks), *sorted((faila, failb))), blocks)
-
-
-def recovery_datap(blocks: Sequence[Block | None], faila: int) -> LinearMap:
-    """The failed data block and P, from the other data and Q (lib/raid6/recov.c)."""
-    return _apply(_recovery_datap(_present(blocks), faila), blocks)
-
-
-def _present(blocks: Sequence[Block | None]) -> _Present:
-    return tuple([block is not None for block in blocks])
-
-
-def _apply(matrix: _Matrix, blocks: Sequence[Block | None]) -> LinearMap:
-    """The map of ``blocks``, those of which that ``matrix`` names are there."""
-    dests = tuple([blocks[place] for place in matrix.dests])
-    sources = tuple([blocks[place] for place in matrix.sources])
-    return LinearMap(dests, sources, matrix.rows)  # type: ignore[arg-type]
-
-
-@lru_cache(_MAX_MATRICES)
-def _syndrome(present: _Present) -> _Matrix:
     data = _data(present, range(_data_count(present)))
     rows = ((1,) * len(data), tuple(gfexp[index] for index in data))
     return _onto_parity(present, data, rows)
 
 
-@lru_cache(_MAX_MATRICES)
-def _syndrome_change(present: _Present, start: int, stop: int) -> _Matrix:
+def syndrome_change(present: Present, start: int, stop: int) -> LinearMap:
+    """What xors the data blocks from ``start`` to ``stop``, inclusive, into P and Q."""
     if not 0 <= start <= stop < _data_count(present):
         raise ValueError(f"data blocks {start} to {stop} of {len(present) - 2}")
     data = _data(present, range(start, stop + 1))
@@ -109,13 +68,13 @@ def _syndrome_change(present: _Present, start: int, stop: int) -> _Matrix:
     return _onto_parity(present, (*parity, *data), rows)
 
 
-@lru_cache(_MAX_MATRICES)
-def _recovery_2data(present: _Present, a: int, b: int) -> _Matrix:
-    """Solve for both.
+def recovery_2data(present: Present, faila: int, failb: int) -> LinearMap:
+    """The two failed data blocks, from the other data, P and Q (lib/raid6/recov.c).
 
     With P' and Q' the syndrome of the other data: ``D_b = (P + P') / (2^(b-a) + 1) +
     (Q + Q') / (2^a + 2^b)`` and ``D_a = P + P' + D_b``.
     """
+    a, b = sorted((faila, failb))
     if not 0 <= a < b < _data_count(present):
         raise ValueError(f"cannot recover data blocks {a} and {b} of {len(present) - 2}")
     p, q = len(present) - 2, len(present) - 1
@@ -127,12 +86,15 @@ def _recovery_2data(present: _Present, a: int, b: int) -> _Matrix:
     others = [factor_p ^ int(gfmul[factor_q, gfexp[index]]) for index in data]
     row_b = (*others, factor_p, factor_q)
     row_a = (*(coefficient ^ 1 for coefficient in others), factor_p ^ 1, factor_q)
-    return _Matrix((b, a), (*data, p, q), (row_b, row_a))
+    return LinearMap((b, a), (*data, p, q), (row_b, row_a))
 
 
-@lru_cache(_MAX_MATRICES)
-def _recovery_datap(present: _Present, a: int) -> _Matrix:
-    """Solve for the data: with Q' as above ``D_a = (Q + Q') / 2^a``, and P is the sum of all."""
+def recovery_datap(present: Present, faila: int) -> LinearMap:
+    """The failed data block and P, from the other data and Q (lib/raid6/recov.c).
+
+    With Q' as above ``D_a = (Q + Q') / 2^a``, and P is the sum of all.
+    """
+    a = faila
     if not 0 <= a < _data_count(present):
         raise ValueError(f"cannot recover data block {a} of {len(present) - 2}")
     p, q = len(present) - 2, len(present) - 1
@@ -143,27 +105,27 @@ def _recovery_datap(present: _Present, a: int) -> _Matrix:
     others = [int(gfmul[factor, gfexp[index]]) for index in data]
     row_a = (*others, factor)
     row_p = (*(coefficient ^ 1 for coefficient in others), factor)
-    return _Matrix((a, p), (*data, q), (row_a, row_p))
+    return LinearMap((a, p), (*data, q), (row_a, row_p))
 
 
-def _data_count(present: _Present) -> int:
+def _data_count(present: Present) -> int:
     count = len(present) - 2
     if not 1 <= count <= MAX_DATA_BLOCKS:
         raise ValueError(f"{count} data blocks: raid6 takes 1 to {MAX_DATA_BLOCKS}")
     return count
 
 
-def _data(present: _Present, indices: Iterable[int]) -> tuple[int, ...]:
+def _data(present: Present, indices: Iterable[int]) -> tuple[int, ...]:
     return tuple(index for index in indices if present[index])
 
 
 def _onto_parity(
-    present: _Present,
+    present: Present,
     sources: tuple[int, ...],
     rows: tuple[tuple[int, ...], tuple[int, ...]],
-) -> _Matrix:
+) -> LinearMap:
     places = (len(present) - 2, len(present) - 1)
     wanted = [(dest, row) for dest, row in zip(places, rows, strict=True) if present[dest]]
     if not wanted:
         raise ValueError("neither P nor Q is wanted")
-    return _Matrix(tuple(dest for dest, _ in wanted), sources, tuple(row for _, row in wanted))
+    return LinearMap(tuple(dest for dest, _ in wanted), sources, tuple(row for _, row in wanted))

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from raidsim.raid6.kernel import Raid6Kernel, check_length
+from raidsim.raid6.kernel import Raid6Kernel, address_of, check_extent, check_length, picker
 from raidsim.raid6.tables import gfmul
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from raidsim.raid6.kernel import Operation
     from raidsim.raid6.linear_map import Block, LinearMap
 
@@ -26,24 +28,24 @@ if TYPE_CHECKING:
 PIECE_BYTES = 65536
 
 # The largest blocks that are multiplied by table.
-_TABLE_ROOM_BYTES = 8192
+_TABLE_BYTES = 8192
 
 _DOUBLING_PASSES = 4
 _SEVEN = np.int8(7)
 _REDUCTION = np.int8(0x1D)
 
 _SignedBlock = npt.NDArray[np.int8]
-_Term = tuple[_SignedBlock, bytes | None]
+_Term = tuple[int, bytes | None]
 
 
 class _Sum(NamedTuple):
     """One dest's sum: ``planes[0]`` are the sources whose coefficient has the highest bit.
 
-    A source has a table to be looked up in, or None. ``in_place``: some source is the dest;
-    ``detour``: which therefore has to stay as it is until all are read.
+    Blocks go by their places. A source has a table to be looked up in, or None. ``in_place``: some
+    source is the dest; ``detour``: which therefore has to stay as it is until all are read.
     """
 
-    dest: _SignedBlock
+    dest: int
     planes: tuple[tuple[_Term, ...], ...]
     in_place: bool
     detour: bool
@@ -75,31 +77,46 @@ class NumpyKernel(Raid6Kernel):
                 return False
         return True
 
-    def _compile(self, linear_map: LinearMap, offset: int, room: int) -> Operation:
-        sums = _sums(linear_map, room)
+    def compile(self, linear_map: LinearMap) -> Operation:
+        """Return the operation that applies ``linear_map`` to a list of blocks."""
+        dests, sources, rows = linear_map
+        pick = picker((*dests, *sources))
+        known_sums: dict[tuple[tuple[int, ...], bool], list[_Sum]] = {}
         carry, total = self._carry, self._total
 
-        def operation(length: int) -> None:
-            check_length(length, room)
+        def operation(blocks: Sequence[Block | None], length: int, offset: int) -> None:
+            chosen = pick(blocks)
+            check_extent(chosen, length, offset)
+            addresses, views = zip(*self._knowledge_of(chosen), strict=True)
+            # A block that comes twice is known by the place where it comes first.
+            places = tuple(map(addresses.index, addresses))
+            key = places, length <= _TABLE_BYTES
+            sums = known_sums.get(key)
+            if sums is None:
+                sums = known_sums[key] = _sums(rows, *key)
             for start in range(offset, offset + length, PIECE_BYTES):
                 stop = min(start + PIECE_BYTES, offset + length)
                 for each in sums:
-                    _evaluate(each, start, stop, carry, total)
+                    _evaluate(each, views, start, stop, carry, total)
 
         return operation
 
+    def _look_at(self, block: Block) -> tuple[int, _SignedBlock]:
+        return address_of(block), block.view(np.int8)
 
-def _sums(linear_map: LinearMap, room: int) -> list[_Sum]:
-    """Return what to compute, in this order."""
-    dests, sources, (first_row, *other_rows) = linear_map
-    sums = [_sum(dests[0], sources, first_row, room)]
+
+def _sums(rows: tuple[tuple[int, ...], ...], places: tuple[int, ...], by_table: bool) -> list[_Sum]:
+    """Return what to compute, in this order, of dests and then sources at these places."""
+    first_row, *other_rows = rows
+    dests, sources = places[: len(rows)], places[len(rows) :]
+    sums = [_sum(dests[0], sources, first_row, by_table)]
     for dest, row in zip(dests[1:], other_rows, strict=True):
         # From a row nearly the same, such as D_b's for D_a, the first result is the shorter way.
         rest = tuple(a ^ b for a, b in zip(row, first_row, strict=True))
         if not sums[0].in_place and _passes(rest) + 1 < _passes(row):
-            sums.append(_sum(dest, (dests[0], *sources), (1, *rest), room))
+            sums.append(_sum(dest, (dests[0], *sources), (1, *rest), by_table))
         else:
-            sums.append(_sum(dest, sources, row, room))
+            sums.append(_sum(dest, sources, row, by_table))
     return sums
 
 
@@ -113,12 +130,12 @@ def _doublings(row: tuple[int, ...]) -> int:
     return max((coefficient.bit_length() for coefficient in row), default=1) - 1
 
 
-def _sum(dest: Block, sources: tuple[Block, ...], row: tuple[int, ...], room: int) -> _Sum:
-    terms = [(source.view(np.int8), int(c)) for source, c in zip(sources, row, strict=True) if c]
-    shared = [np.may_share_memory(dest, source) for source, _ in terms]
+def _sum(dest: int, sources: tuple[int, ...], row: tuple[int, ...], by_table: bool) -> _Sum:
+    terms = [(source, c) for source, c in zip(sources, row, strict=True) if c]
+    shared = [dest == source for source, _ in terms]
     planes: tuple[tuple[_Term, ...], ...]
     products = sum(coefficient > 1 for _, coefficient in terms)
-    if room <= _TABLE_ROOM_BYTES and products < _doublings(row):
+    if by_table and products < _doublings(row):
         planes = (tuple((source, _table(coefficient)) for source, coefficient in terms),)
     else:
         planes = tuple(
@@ -127,7 +144,7 @@ def _sum(dest: Block, sources: tuple[Block, ...], row: tuple[int, ...], room: in
         )
     # Where all is added up in one go, a dest that is only the first source is read in time.
     detour = any(shared[1:] if len(planes) == 1 else shared)
-    return _Sum(dest.view(np.int8), planes, any(shared), detour)
+    return _Sum(dest, planes, any(shared), detour)
 
 
 def _table(coefficient: int) -> bytes | None:
@@ -135,8 +152,15 @@ def _table(coefficient: int) -> bytes | None:
     return bytes(gfmul[coefficient]) if coefficient > 1 else None
 
 
-def _evaluate(each: _Sum, start: int, stop: int, carry: _SignedBlock, total: _SignedBlock) -> None:
-    dest = each.dest[start:stop]
+def _evaluate(
+    each: _Sum,
+    blocks: tuple[_SignedBlock, ...],
+    start: int,
+    stop: int,
+    carry: _SignedBlock,
+    total: _SignedBlock,
+) -> None:
+    dest = blocks[each.dest][start:stop]
     carry = carry[: stop - start]
     target = total[: stop - start] if each.detour else dest
     value: _SignedBlock | None = None
@@ -147,7 +171,7 @@ def _evaluate(each: _Sum, start: int, stop: int, carry: _SignedBlock, total: _Si
             value = np.add(value, value, target)
             np.bitwise_xor(value, carry, value)
         for source, table in plane:
-            piece = source[start:stop]
+            piece = blocks[source][start:stop]
             if table is not None:
                 piece = np.frombuffer(piece.tobytes().translate(table), np.int8)
             value = piece if value is None else np.bitwise_xor(value, piece, target)

@@ -33,12 +33,12 @@ class WrongKernel(NumpyKernel):
     def __init__(self, _library):
         super().__init__()
 
-    def _compile(self, linear_map, offset, room):
-        operation = super()._compile(linear_map, offset, room)
+    def compile(self, linear_map):
+        operation = super().compile(linear_map)
 
-        def wrong_operation(length):
-            operation(length)
-            linear_map.dests[0][offset + length - 1] ^= 0x10
+        def wrong_operation(blocks, length, offset):
+            operation(blocks, length, offset)
+            blocks[linear_map.dests[0]][offset + length - 1] ^= 0x10
 
         return wrong_operation
 
