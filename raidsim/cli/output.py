@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,19 +26,6 @@ def print_json(facts: object) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print ``lines``."""
     click.echo("\n".join(lines))
-
-
-@contextmanager
-def log_warnings() -> Iterator[None]:
-    """Print what is logged and matters on standard error, as a console does the kernel's log."""
-    handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)
-    logger = logging.getLogger("raidsim")
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
 
 
 def tell_pending(snapshot: ArraySnapshot) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import selectors
 import signal
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ import click
 from raidsim.array import Array
 from raidsim.array.directory import ArrayDirectory
 from raidsim.array.monitor import Monitor
-from raidsim.cli.output import log_warnings
 from raidsim.control.server import ControlServer
 from raidsim.errors import UsageError
 from raidsim.nbd import NbdServer
@@ -24,7 +24,7 @@ from raidsim.nbd.hardware import ServedHardware
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from raidsim.control.metrics import MetricsServer
 
@@ -125,7 +125,7 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     scheme = "nbd" if tls is None else "nbds"
     async with NbdServer(arrays, tls=tls) as server, AsyncExitStack() as stack:
-        stack.enter_context(log_warnings())
+        stack.enter_context(_log_warnings())
         monitors = {}
         for name, export in server.exports.items():
             monitor = stack.enter_context(Monitor(export.array, export.requests))
@@ -144,3 +144,16 @@ async def _serve(
             answering = await stack.enter_async_context(metrics(monitors))
             click.echo(f"metrics at {answering.url}")
         await server.serve_until(stopped)
+
+
+@contextmanager
+def _log_warnings() -> Iterator[None]:
+    """Print what is logged and matters on standard error, as a console does the kernel's log."""
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    logger = logging.getLogger("raidsim")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
