@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from raidsim.array.live import settle
 from raidsim.errors import UsageError
 from raidsim.md.mddev import ArrayStateError
-from raidsim.md.sync import SyncThread, start_sync
+from raidsim.md.sync import ACTION_WORDS, SyncThread, start_sync
 from raidsim.md.sync_control import next_action
 
 if TYPE_CHECKING:
@@ -48,6 +48,11 @@ class SyncReport:
     sector: int
     end_sector: int
     mismatches: MismatchLog | None = None
+
+    @property
+    def word(self) -> str:
+        """What md's attributes call the action: "recovery" instead of "recover"."""
+        return ACTION_WORDS.get(self.action, self.action)
 
     @property
     def requested(self) -> bool:

@@ -9,8 +9,6 @@ from raidsim.cli.output import describe_end, print_json, progress_bar, sync_stat
 from raidsim.cli.parameters import SECTOR_BYTES, array_argument, json_option
 from raidsim.control.attach import open_array
 
-_KERNEL_WORDS = {"recover": "recovery", "resync": "resync"}
-
 
 @click.command("rebuild")
 @array_argument
@@ -30,7 +28,7 @@ def command(array: str, as_json: bool) -> int:
                 "array": array,
                 "actions": [
                     {
-                        "action": _KERNEL_WORDS[r.action],
+                        "action": r.word,
                         "interrupted": r.interrupted,
                         "ended": r.ended,
                         "sector": r.sector,
@@ -42,7 +40,7 @@ def command(array: str, as_json: bool) -> int:
         )
     else:
         for report in reports:
-            click.echo(f"{array}: {_KERNEL_WORDS[report.action]} {describe_end(report)}")
+            click.echo(f"{array}: {report.word} {describe_end(report)}")
         missing = snapshot.raid_disks - snapshot.active_devices
         if missing:
             members = "1 member is" if missing == 1 else f"{missing} members are"

@@ -8,7 +8,6 @@ from raidsim.cli.interruption import interrupt_stops_sync
 from raidsim.cli.output import describe_end, progress_bar, sync_status, tell_pending
 from raidsim.cli.parameters import SECTOR_BYTES, array_argument
 from raidsim.control.attach import open_array
-from raidsim.md.sync import ACTION_WORDS
 
 
 @click.command("set", context_settings={"ignore_unknown_options": True})
@@ -25,9 +24,8 @@ def command(array: str, name: str, value: str) -> int:
             reports = opened.set(name, value, progress)
         snapshot = opened.snapshot()
     for report in reports:
-        word = ACTION_WORDS.get(report.action, report.action)
         mismatches = f", mismatch_cnt {report.mismatch_sectors} sectors" if report.requested else ""
-        click.echo(f"{array}: {word} {describe_end(report)}{mismatches}")
+        click.echo(f"{array}: {report.word} {describe_end(report)}{mismatches}")
     if name == "sync_action" and not reports:
         tell_pending(snapshot)
     return sync_status(reports) or int(
