@@ -19,7 +19,8 @@ from raidsim.errors import RaidsimError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_INTERRUPTED = 130
+# The exit status after Ctrl-C, as of a shell: 128 and the signal's number.
+INTERRUPTED = 130
 
 # Name and one line of help, in the order in which an array meets them.
 COMMANDS = {
@@ -104,7 +105,7 @@ def run(arguments: Sequence[str]) -> int:
             click.echo(f"see `{context.command_path} --help`", err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        return _INTERRUPTED
+        return INTERRUPTED
     except RaidsimError as error:
         _complain(str(error))
         return error.exit_status

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from raidsim import Machine
+from raidsim.cli import INTERRUPTED
 from raidsim.cli.output import print_json, print_lines
 from raidsim.cli.parameters import Size, engines_option, json_option
 from raidsim.dmaengine import dmaengine_put
@@ -17,7 +18,6 @@ from raidsim.dmaengine.errors import DmaBusyError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_INTERRUPTED = 130
 _DEFAULTS = {entry.name: entry.default for entry in fields(DmatestParameters)}
 
 
@@ -71,7 +71,7 @@ def command(engines: tuple[str, ...], as_json: bool, **parameters: Any) -> int:
         test.wait()
     except KeyboardInterrupt:
         test.stop()
-        status = _INTERRUPTED
+        status = INTERRUPTED
     if machine.sanitizer is not None:
         machine.sanitizer.check()
     if as_json:

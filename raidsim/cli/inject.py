@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raidsim.cli.output import print_json
+from raidsim.cli.output import print_json, print_lines, table_lines
 from raidsim.cli.parameters import array_argument, json_option
 from raidsim.control.attach import attach
 from raidsim.errors import UsageError
@@ -98,7 +98,4 @@ def _list(array: str, faults: Sequence[FaultSnapshot], *, as_json: bool) -> None
         )
         for fault in faults
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        click.echo("  ".join(cells).rstrip())
+    print_lines(table_lines(rows))

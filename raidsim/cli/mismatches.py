@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from raidsim.cli.output import table_lines
+from raidsim.cli.parameters import SECTOR_BYTES
 from raidsim.md.raid5.mismatch import Wrong
 
 if TYPE_CHECKING:
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from raidsim.md.layout import Geometry
     from raidsim.md.raid5.mismatch import Mismatch, MismatchLog
 
-_SECTOR_BYTES = 512
 _HEADING = ("row", "member sector", "wrong", "evidence", "array offset")
+_NUMBERS = (0, 1, 3)
 
 
 def mismatch_facts(log: MismatchLog, geometry: Geometry, *, listed: bool) -> dict[str, object]:
@@ -50,12 +52,7 @@ def mismatch_table(log: MismatchLog, geometry: Geometry) -> Iterator[str]:
     if not log.listed:
         return
     rows = [_HEADING, *(_cells(mismatch, geometry) for mismatch in log.listed)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row, sector, wrong, evidence, offsets in rows:
-        yield (
-            f"{row:>{widths[0]}}  {sector:>{widths[1]}}  {wrong:<{widths[2]}}"
-            f"  {evidence:>{widths[3]}}  {offsets}"
-        )
+    yield from table_lines(rows, right=_NUMBERS)
     if log.total > len(log.listed):
         yield f"({log.total - len(log.listed)} more are counted, not listed)"
 
@@ -77,7 +74,7 @@ def _cells(mismatch: Mismatch, geometry: Geometry) -> tuple[str, ...]:
 
 
 def _array_offsets(mismatch: Mismatch, geometry: Geometry) -> list[int]:
-    return [sector * _SECTOR_BYTES for sector in mismatch.array_sectors(geometry)]
+    return [sector * SECTOR_BYTES for sector in mismatch.array_sectors(geometry)]
 
 
 def check_summary(log: MismatchLog) -> Iterator[str]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from raidsim.cli import INTERRUPTED
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
     from raidsim.array import SyncReport
     from raidsim.array.snapshot import ArraySnapshot
@@ -26,6 +28,22 @@ def print_json(facts: object) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print ``lines``."""
     click.echo("\n".join(lines))
+
+
+def table_lines(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> Iterator[str]:
+    """Return rows of cells as lines, each column as wide as its widest cell.
+
+    Args:
+        rows: the cells, as many in each.
+        right: numbers of the columns whose cells stand at the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (
+            cell.rjust(width) if number in right else cell.ljust(width)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        yield "  ".join(cells).rstrip()
 
 
 def tell_pending(snapshot: ArraySnapshot) -> None:
@@ -50,7 +68,7 @@ def sync_status(reports: Sequence[SyncReport]) -> int:
     """The exit status of a command that ran syncs, by the last one's end."""
     if not reports:
         return 0
-    return {"failed": 1, "stopped": 130}.get(reports[-1].ended, 0)
+    return {"failed": 1, "stopped": INTERRUPTED}.get(reports[-1].ended, 0)
 
 
 @contextmanager
