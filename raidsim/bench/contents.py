@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from raidsim.bench.under_way import UnderWay
+from raidsim.bench.workload import SECTOR_BYTES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from raidsim.array import Array
 
-SECTOR_BYTES = 512
 # One run of random sectors, that repeats, is the source of everything. What is written begins in
 # it at the sector's own place, moved on by so many blocks of 4 KiB as the write's version says: so
 # nothing is copied, and data keep the alignment that they have on the array. The run has a prime

@@ -1,7 +1,6 @@
 """What the observation hook tells, as lines of text and as a trace for Perfetto."""
 
 from raidsim.trace.event_line import event_line, in_columns
-from raidsim.trace.trace_file import TraceFile
 from raidsim.trace.tracer import Tracer
 
-__all__ = ["TraceFile", "Tracer", "event_line", "in_columns"]
+__all__ = ["Tracer", "event_line", "in_columns"]

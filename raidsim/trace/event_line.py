@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     # Kind, name, what, details.
     Columns = tuple[str, str, str, str]
 
-SECOND_NS = 1_000_000_000
+_SECOND_NS = 1_000_000_000
 
 
 def event_line(time_ns: int, event: object) -> str | None:
@@ -33,7 +33,7 @@ def event_line(time_ns: int, event: object) -> str | None:
 def in_columns(time_ns: int, columns: Columns) -> str:
     """Return the line of an event whose kind, name, what and details these are."""
     kind, name, what, details = columns
-    seconds, rest_ns = divmod(time_ns, SECOND_NS)
+    seconds, rest_ns = divmod(time_ns, _SECOND_NS)
     return f"{seconds:6}.{rest_ns:09}  {kind:<7} {name:<12} {what:<11} {details}".rstrip()
 
 
