@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from raidsim.md.assembly import AssemblyError
+from raidsim.md.wording import time_text
+
 if TYPE_CHECKING:
+    import os
+
     from raidsim.md.assembly import Assembly
+
+
+def dirty_degraded_error(path: str | os.PathLike[str]) -> AssemblyError:
+    """Return the error of an array directory whose array only ``--force`` would start."""
+    return AssemblyError(
+        f"{path}: cannot start a dirty degraded array: its parity may be wrong where a write was"
+        " cut short; `raidsim assemble --force` takes it as it is"
+    )
 
 
 def force_risks(assembly: Assembly) -> list[str]:
@@ -35,7 +47,7 @@ def _stale_lines(assembly: Assembly) -> list[str]:
             lines.append(f"clearing FAULTY flag for {image}")
         lines.append(
             f"{image} missed {missed} update{'s' * (missed != 1)} of the superblocks since"
-            f" {time.ctime(seen.utime & 0xFFFFFFFFFF)}: what was written after that may be old on"
+            f" {time_text(seen.utime)}: what was written after that may be old on"
             " it, and wrong where it is computed with it"
         )
     return lines

@@ -17,7 +17,7 @@ from raidsim.array.binding import (
 )
 from raidsim.array.creation import MISSING, ArraySpec, new_superblocks
 from raidsim.array.directory import ArrayDirectory
-from raidsim.array.force import force_risks
+from raidsim.array.force import dirty_degraded_error, force_risks
 from raidsim.array.hardware import Hardware
 from raidsim.array.member import create_image, find_disk, load_member, refuse_member
 from raidsim.array.metadata import write_metadata, write_superblock
@@ -277,10 +277,7 @@ def _refuse_unfit(
             f" {geometry.max_degraded}"
         )
     if assembly.dirty_degraded and not force and enough:
-        raise AssemblyError(
-            f"{path}: cannot start a dirty degraded array: its parity may be wrong where a write"
-            " was cut short; `raidsim assemble --force` takes it as it is"
-        )
+        raise dirty_degraded_error(path)
 
 
 def _refuse_forced_readonly(assembly: Assembly, *, readonly: bool) -> None:

@@ -12,12 +12,11 @@ import click
 from raidsim.cli import INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from raidsim.array import SyncReport
     from raidsim.array.snapshot import ArraySnapshot
-
-    Progress = Callable[[str, int, int], None]
+    from raidsim.array.syncing import Progress
 
 
 def print_json(facts: object) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
-    from raidsim.cli.output import Progress
+    from raidsim.array.syncing import Progress
     from raidsim.control.attach import AnyArray
 
 

@@ -18,7 +18,7 @@ from raidsim.errors import UsageError
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from raidsim.cli.output import Progress
+    from raidsim.array.syncing import Progress
     from raidsim.control.attach import AnyArray
 
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from raidsim.array import Array
 from raidsim.array.directory import ArrayDirectory
+from raidsim.array.force import dirty_degraded_error
 from raidsim.array.hardware import Hardware
 from raidsim.array.snapshot import take_snapshot
 from raidsim.disk.observed import ObservedDisk
 from raidsim.disk.overlay import OverlayDisk
 from raidsim.machine import Machine
-from raidsim.md.mddev import ArrayStateError
 
 if TYPE_CHECKING:
     import os
@@ -61,9 +61,6 @@ def open_shadow(path: str | os.PathLike[str]) -> Array:
     array = Array.open(path, inspect=True, hardware=ShadowHardware(machine))
     if not take_snapshot(array).started:
         array.abandon()
-        raise ArrayStateError(
-            f"{path}: cannot start a dirty degraded array: its parity may be wrong where a write"
-            " was cut short; `raidsim assemble --force` takes it as it is"
-        )
+        raise dirty_degraded_error(path)
     array.mddev.readonly = directory.readonly
     return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -11,6 +12,11 @@ if TYPE_CHECKING:
     from raidsim.trace.trace_file import Details, TraceFile, Track
 
     Handler = Callable[[int, Any], None]
+
+
+def status_name(status: int) -> str:
+    """Return how something ended: "ok" for 0, else the name of the errno."""
+    return errno.errorcode.get(status, str(status)) if status else "ok"
 
 
 class Lanes:

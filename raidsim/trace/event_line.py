@@ -5,7 +5,6 @@ The same run gives the same lines, to the byte. docs/reference/events.md has the
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from raidsim.cpu import CpuWork
@@ -14,6 +13,7 @@ from raidsim.dmaengine import events as engine
 from raidsim.md import events as md
 from raidsim.md.raid5 import events as stripe
 from raidsim.sim import CONTEXT_NAMES
+from raidsim.trace.canvas import status_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,7 +73,7 @@ def _request(event: object) -> Columns | None:
         case md.BioSubmitted(number, operation, sector, sectors, fua):
             return "bio", f"#{number}", operation, f"{sector}+{sectors}{' fua' if fua else ''}"
         case md.BioEnded(number, operation, sector, sectors, status, origin):
-            place = f"{operation} {sector}+{sectors} {_status(status)}"
+            place = f"{operation} {sector}+{sectors} {status_name(status)}"
             return "bio", f"#{number}", "ended", f"{place}{_for(origin, 'by')}"
         case md.SuperblocksBegun(number, origin, events):
             return "sb", f"#{number}", "begun", f"events {events}{_for(origin)}"
@@ -115,7 +115,7 @@ def _disk(event: object) -> Columns | None:
             return "disk", name, "serviced", f"{place} waited {started_ns - submitted_ns} ns"
         case disk.DiskEnded(name, number, operation, sector, sectors, status):
             place = f"#{number} {operation} {sector}+{sectors}"
-            return "disk", name, "ended", f"{place} {_status(status)}"
+            return "disk", name, "ended", f"{place} {status_name(status)}"
         case disk.DiskFaultFired(name, kind, operation, sector, sectors, number):
             place = f"{_numbers((number,) if number else ())}{operation} {sector}+{sectors}"
             return "fault", name, kind, place
@@ -156,10 +156,6 @@ def _engine(event: object) -> Columns | None:
 
 def _for(origin: int, word: str = "for") -> str:
     return f" {word} #{origin}" if origin else ""
-
-
-def _status(status: int) -> str:
-    return errno.errorcode.get(status, str(status)) if status else "ok"
 
 
 def _list(members: Iterable[int]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING, NamedTuple
 
 from raidsim.cpu import CpuWork
 from raidsim.disk import events as disk
 from raidsim.dmaengine import events as engine
-from raidsim.trace.canvas import Tracks
+from raidsim.trace.canvas import Tracks, status_name
 
 if TYPE_CHECKING:
     from raidsim.trace.canvas import Canvas
@@ -72,15 +71,13 @@ class DiskTracks(Tracks):
         self._file.counter(track, f"{name} queue", time_ns, queued)
 
     def _submitted(self, time_ns: int, event: disk.DiskSubmitted) -> None:
-        name = f"{event.operation} {event.sectors * 512}" if event.sectors else event.operation
-        asked = _Asked(time_ns, event.origin, name, event._asdict())
+        asked = _Asked(time_ns, event.origin, _access(event), event._asdict())
         self._asked[event.number] = asked
         self._count(event.disk, 1, time_ns)
 
     def _serviced(self, time_ns: int, event: disk.DiskServiced) -> None:
-        name = f"{event.operation} {event.sectors * 512}" if event.sectors else event.operation
         _, track = self._canvas.lanes("disks", event.disk).take(event.started_ns, time_ns)
-        self._file.slice(track, name, event.started_ns, time_ns, event._asdict())
+        self._file.slice(track, _access(event), event.started_ns, time_ns, event._asdict())
         for number in event.numbers:
             asked = self._asked.get(number)
             if asked is not None:
@@ -99,8 +96,7 @@ class DiskTracks(Tracks):
             self._canvas.arrow_from(asked.origin, asked.time_ns, track, asked.time_ns)
             done = _Done(track, asked.time_ns, time_ns)
         if event.status:
-            name = errno.errorcode.get(event.status, str(event.status))
-            self._file.instant(done.track, name, time_ns, event._asdict())
+            self._file.instant(done.track, status_name(event.status), time_ns, event._asdict())
         done.lead_back(self._canvas, asked.origin, time_ns)
         self._count(event.disk, -1, time_ns)
 
@@ -112,6 +108,11 @@ class DiskTracks(Tracks):
         for name in event.disks:
             track = self._canvas.lanes("disks", name).first
             self._file.instant(track, "power cut", time_ns, event._asdict())
+
+
+def _access(event: disk.DiskSubmitted | disk.DiskServiced) -> str:
+    """What an access is called: its operation, and for how many bytes."""
+    return f"{event.operation} {event.sectors * 512}" if event.sectors else event.operation
 
 
 class ChannelTracks(Tracks):

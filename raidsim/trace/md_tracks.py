@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 from typing import TYPE_CHECKING
 
 from raidsim.md import events as md
 from raidsim.md.raid5 import events as stripe
-from raidsim.trace.canvas import Tracks
+from raidsim.trace.canvas import Tracks, status_name
 
 if TYPE_CHECKING:
     from typing import Any
@@ -105,8 +104,7 @@ class RequestTracks(Tracks):
 
     def _ended(self, time_ns: int, event: md.BioEnded) -> None:
         self._canvas.arrow(event.origin, event.number, time_ns)
-        status = errno.errorcode.get(event.status, str(event.status)) if event.status else "ok"
-        self._canvas.end(event.number, time_ns, {"status": status})
+        self._canvas.end(event.number, time_ns, {"status": status_name(event.status)})
 
     def _taken(self, time_ns: int, event: stripe.StripeTaken) -> None:
         lanes = self._canvas.lanes("stripe cache", f"unit {event.slot}")

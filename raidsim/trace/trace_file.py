@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,12 +42,6 @@ class TraceFile:
         for group, pid in self._pids.items():
             self._metadata("process_name", Track(pid, 0), name=group)
             self._metadata("process_sort_index", Track(pid, 0), sort_index=pid)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Write the end; without it the viewers read the file all the same."""

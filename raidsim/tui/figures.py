@@ -12,7 +12,7 @@ _BAR_PARTS = " ▏▎▍▌▋▊▉█"
 
 
 def rate(value: float) -> str:
-    """Return how many a second, in at most 6 characters: "0", "12.3k"."""
+    """Return how many a second, in at most 6 characters: "-" for none, "12.3k"."""
     if value <= 0:
         return "-"
     for unit in ("", "k", "M"):

@@ -257,7 +257,7 @@ def test_a_dirty_degraded_array_is_not_explained(make):
     array.abandon()
     (path / "disk1.img").write_bytes(bytes(4096))
     forget_image(path, "disk1.img")
-    with pytest.raises(ArrayStateError, match="dirty degraded"):
+    with pytest.raises(RaidsimError, match="dirty degraded"):
         explain_request(path, "read", 0, 4096)
 
 
