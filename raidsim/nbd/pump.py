@@ -48,18 +48,18 @@ class Pump:
         self._deliver = deliver
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._next: asyncio.Handle | None = None
-        self._next_is_now = False
+        self._turn_is_due = False
         self._stopped = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
         self._origin_ns = time.monotonic_ns() - sim.now_ns
         self._slice_end_ns = 0
 
     def wake(self) -> None:
         """There is something to do: take a turn once the loop has heard all who are ready."""
-        if not self._next_is_now and not self._stopped:
-            self._disarm()
-            self._next = self._loop.call_soon(self._turn)
-            self._next_is_now = True
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            self._loop.call_soon(self._turn)
 
     def finish(self) -> None:
         """Run until no client waits any more, whatever the clock says; what can't end is left."""
@@ -76,24 +76,38 @@ class Pump:
         self._deliver()
 
     def _turn(self) -> None:
-        self._disarm()
+        self._turn_is_due = False
+        if self._stopped:
+            return
         try:
             done = self._run()
         except Exception as error:  # noqa: BLE001  the server has to end, whatever it was
             self._stopped = True
             self._failed(error)
             return
-        if not done:
+        if done:
+            self._arm()
+        else:
             self.wake()
-        elif self._next is None and self._sim.next_ns is not None:
-            delay_ns = self._sim.next_ns - self._now_ns()
-            self._next = self._loop.call_later(max(delay_ns, 0) / 1e9, self._turn)
+
+    def _arm(self) -> None:
+        """Take a turn when the simulation's next timer is due, if not before."""
+        next_ns = self._sim.next_ns
+        if next_ns is None or (self._timer is not None and self._timer_ns <= next_ns):
+            return
+        self._disarm()
+        self._timer_ns = next_ns
+        delay_ns = next_ns - self._now_ns()
+        self._timer = self._loop.call_later(max(delay_ns, 0) / 1e9, self._timer_rings)
 
     def _disarm(self) -> None:
-        if self._next is not None:
-            self._next.cancel()
-        self._next = None
-        self._next_is_now = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _timer_rings(self) -> None:
+        self._timer = None
+        self._turn()
 
     def _run(self) -> bool:
         """Take a turn; tell whether all was done that was due.
