@@ -84,6 +84,7 @@ class Connection(asyncio.BufferedProtocol):
         transmission = self.transmission
         if not self._filled and transmission is not None and transmission.payload is not None:
             transmission.received_payload(nbytes)
+            transmission.export.begin()
             return
         self._filled += nbytes
         self._consume()
@@ -94,6 +95,8 @@ class Connection(asyncio.BufferedProtocol):
         self._timeout.cancel()
         if self._upgrade is not None:
             self._upgrade.cancel()
+        if self.transmission is not None:
+            self.transmission.end()
         self._gone(self)
 
     def pause_writing(self) -> None:
@@ -137,14 +140,16 @@ class Connection(asyncio.BufferedProtocol):
                 consumed += self.transmission.take(self._view[consumed : self._filled])
         except ProtocolError:
             self.abort()
-            return
-        left = self._filled - consumed
-        if left and consumed:
-            self._view[:left] = self._view[consumed : self._filled]
-        self._filled = left
+        else:
+            left = self._filled - consumed
+            if left and consumed:
+                self._view[:left] = self._view[consumed : self._filled]
+            self._filled = left
+            if self.transmission is not None:
+                self._send_replies()
+            self._listen_or_not()
         if self.transmission is not None:
-            self._send_replies()
-        self._listen_or_not()
+            self.transmission.export.begin()
 
     def _negotiate(self) -> int:
         """Give the handshake what it wants; return how many bytes that took."""

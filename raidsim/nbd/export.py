@@ -76,6 +76,7 @@ class Export:
         block_bytes_minimum: what clients should align requests to: a sector.
         block_bytes_preferred: a full row of data, or a chunk where that is no power of two, as the
             protocol wants it.
+        clients: connections that use it.
         in_flight: requests that clients wait for.
         requests: counts what clients ask.
         pump: runs the array's simulation; whoever changes the array from outside wakes it.
@@ -93,6 +94,7 @@ class Export:
         self.description = f"RAID{geometry.level} of {geometry.raid_disks} members"
         self.block_bytes_minimum = 512
         self.block_bytes_preferred = chunk_bytes if row_bytes & (row_bytes - 1) else row_bytes
+        self.clients = 0
         self.in_flight = 0
         self.requests = RequestMeter()
         self._border_bytes = array.mddev.personality.conf.cache.max_units * UNIT_BYTES
@@ -109,7 +111,7 @@ class Export:
         )
 
     def submit(self, request: Request) -> None:
-        """Take a request, which is begun together with all that come at the same moment."""
+        """Take a request; ``begin`` is to be called once all that came with it are submitted."""
         command = request.command
         request.begun_ns = time.perf_counter_ns()
         self.requests.in_flight += 1
@@ -120,7 +122,14 @@ class Export:
         else:
             self._writes.append(request)
         self.in_flight += 1
-        self.pump.wake()
+
+    def begin(self) -> None:
+        """Begin what was submitted, together with what other clients have sent by now."""
+        if self._reads or self._writes or self._others:
+            if self.clients == 1:
+                self.pump.turn()
+            else:
+                self.pump.wake()
 
     def has_replies(self, replier: Replier) -> None:
         """Call ``replier`` once the simulation has its turn no more."""

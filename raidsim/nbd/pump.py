@@ -48,7 +48,7 @@ class Pump:
         self._deliver = deliver
         self._failed = failed
         self._loop = asyncio.get_running_loop()
-        self._turn_is_due = False
+        self._turn_is_due = self._turning = False
         self._stopped = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
@@ -59,7 +59,17 @@ class Pump:
         """There is something to do: take a turn once the loop has heard all who are ready."""
         if not self._turn_is_due:
             self._turn_is_due = True
-            self._loop.call_soon(self._turn)
+            self._loop.call_soon(self._take_due_turn)
+
+    def turn(self) -> None:
+        """Take a turn now, with nobody else to be heard before, unless one is due anyway.
+
+        One that is asked for in the midst of another comes after it.
+        """
+        if self._turning:
+            self.wake()
+        elif not self._turn_is_due:
+            self._take_turn()
 
     def finish(self) -> None:
         """Run until no client waits any more, whatever the clock says; what can't end is left."""
@@ -75,16 +85,22 @@ class Pump:
             sim.run_until_ns(due_ns, self._clients_are_served)
         self._deliver()
 
-    def _turn(self) -> None:
+    def _take_due_turn(self) -> None:
         self._turn_is_due = False
+        self._take_turn()
+
+    def _take_turn(self) -> None:
         if self._stopped:
             return
+        self._turning = True
         try:
             done = self._run()
         except Exception as error:  # noqa: BLE001  the server has to end, whatever it was
             self._stopped = True
             self._failed(error)
             return
+        finally:
+            self._turning = False
         if done:
             self._arm()
         else:
@@ -107,7 +123,7 @@ class Pump:
 
     def _timer_rings(self) -> None:
         self._timer = None
-        self._turn()
+        self._take_turn()
 
     def _run(self) -> bool:
         """Take a turn; tell whether all was done that was due.

@@ -87,6 +87,7 @@ class Transmission:
         replied: called when there are replies to send.
 
     Attributes:
+        export: the client's.
         payload: where the bytes that come next belong, if not to a header.
         large_payloads: the last request had a large one, so the next may have, too.
         in_flight: requests that were not answered yet.
@@ -95,7 +96,8 @@ class Transmission:
 
     def __init__(self, session: Session, replied: Callable[[], object]) -> None:
         self._session = session
-        self._export = session.export
+        self.export = session.export
+        self.export.clients += 1
         self._replied = replied
         self._replies: deque[bytes | memoryview] = deque()
         self._writing: Request | None = None
@@ -105,6 +107,10 @@ class Transmission:
         self.large_payloads = False
         self.in_flight = 0
         self.disconnected = False
+
+    def end(self) -> None:
+        """The client has gone."""
+        self.export.clients -= 1
 
     @property
     def full(self) -> bool:
@@ -137,7 +143,7 @@ class Transmission:
             return
         request, self._writing = self._writing, None
         self.payload = None
-        self._export.submit(request)
+        self.export.submit(request)
 
     def take(self, received: memoryview) -> int:
         """Begin the requests that ``received`` holds; return how many bytes that took.
@@ -198,13 +204,13 @@ class Transmission:
                 self.large_payloads = length >= _LARGE_BYTES
             self._memory_bytes += _REQUEST_BYTES
             if self._writing is None:
-                self._export.submit(request)
+                self.export.submit(request)
 
     def _refusal(self, flags: int, command: int, offset: int, length: int) -> int:
         """The error with which a request is refused at once, 0 if it is not."""
         if command == NBD_CMD_DISC:
             return 0
-        export = self._export
+        export = self.export
         if command in _WRITING and export.readonly:
             return NBD_EPERM
         if flags and flags & ~_ALLOWED_FLAGS.get(command, 0):
@@ -232,7 +238,7 @@ class Transmission:
         self._memory_bytes -= _REQUEST_BYTES
         command = request.command
         if not self._replies:
-            self._export.has_replies(self._replied)
+            self.export.has_replies(self._replied)
         cookie = request.cookie
         if command == NBD_CMD_WRITE:
             self._memory_bytes -= request.length
@@ -272,7 +278,7 @@ class Transmission:
 
     def _reply_status(self, cookie: int, offset: int, length: int, *, one: bool) -> None:
         for context in self._session.contexts:
-            extents = block_status(self._export.array, context, offset, length, one=one)
+            extents = block_status(self.export.array, context, offset, length, one=one)
             body = b"".join(EXTENT.pack(size, status) for size, status in extents)
             self._reply(
                 STATUS_CHUNK.pack(

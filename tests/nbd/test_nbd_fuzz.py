@@ -148,6 +148,8 @@ def test_clients_that_have_gone_leave_nothing_behind(server, good):
         come_and_go()
     check_others_do_not_notice(server, good)
     assert server.call(objects) <= before
+    (export,) = server.server.exports.values()
+    assert export.clients == 1  # the good one
 
 
 def test_a_client_that_dawdles_holds_nobody_up(server, good):

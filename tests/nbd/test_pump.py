@@ -115,6 +115,73 @@ def test_timers_of_the_simulation_follow_the_clock_on_the_wall(work):
     asyncio.run(run())
 
 
+def test_a_timer_before_the_one_that_is_awaited_is_not_late(work):
+    async def run():
+        pump = work.pump()
+        rang = asyncio.Event()
+        work.sim.call_after(3_600_000_000_000, list)
+        pump.turn()
+        work.sim.call_after(3_000_000, rang.set)
+        pump.turn()
+        await asyncio.wait_for(rang.wait(), 20)
+
+    asyncio.run(run())
+
+
+def test_a_timer_behind_the_one_that_rang_rings_as_well(work):
+    async def run():
+        pump = work.pump()
+        rang = asyncio.Event()
+        work.sim.call_after(1_000_000, list)
+        work.sim.call_after(3_000_000, rang.set)
+        pump.turn()
+        await asyncio.wait_for(rang.wait(), 20)
+
+    asyncio.run(run())
+
+
+def test_a_turn_can_be_taken_at_once(work):
+    async def run():
+        pump = work.pump()
+        work.waiting = 1
+        work.step(3)
+        pump.turn()
+        assert work.delivered[-1] == 1
+
+    asyncio.run(run())
+
+
+def test_a_turn_that_is_due_is_not_taken_twice(work):
+    async def run():
+        begun = []
+        pump = work.pump(begin=lambda: begun.append(1))
+        pump.wake()
+        pump.turn()
+        assert begun == []
+        await asyncio.sleep(0)
+        assert begun == [1]
+
+    asyncio.run(run())
+
+
+def test_a_turn_within_a_turn_comes_after_it(work):
+    async def run():
+        log = []
+
+        def begin():
+            log.append("begun")
+            if len(log) == 1:
+                pump.turn()
+                log.append("asked for another")
+
+        pump = work.pump(begin)
+        pump.turn()
+        await turns(work, lambda: len(log) == 3)
+        assert log == ["begun", "asked for another", "begun"]
+
+    asyncio.run(run())
+
+
 def test_what_ends_the_simulation_is_told_once(work):
     async def run():
         pump = work.pump()

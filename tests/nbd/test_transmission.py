@@ -220,6 +220,14 @@ def test_a_request_without_its_magic_ends_the_session(server):
         assert client.read(0, 1) == b"\0"
 
 
+def test_what_was_asked_before_nonsense_is_done(server):
+    with server.client() as client:
+        header = (p.NBD_REQUEST_MAGIC, 0, p.NBD_CMD_WRITE, 1, 0, 4096)
+        client.send(p.REQUEST.pack(*header) + b"w" * 4096 + bytes(p.REQUEST.size))
+        assert client.closed_by_server()
+    assert server.call(server.array.read, 0, 4096) == b"w" * 4096
+
+
 def test_a_read_only_array_is_a_read_only_export(tmp_path):
     path = make_array(tmp_path / "array")
     images = [path / f"disk{i}.img" for i in range(4)]
