@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def neighbours(requests: Iterable[Request], border_bytes: int) -> Iterator[list[Request]]:
-    """Group whole-sector requests that follow one another on the array.
+    """Group requests that follow one another on the array; one of partial sectors is by itself.
 
     Args:
         requests: reads, or writes.
@@ -30,12 +30,15 @@ def neighbours(requests: Iterable[Request], border_bytes: int) -> Iterator[list[
     end = -1
     for request in sorted(requests, key=attrgetter("offset")):
         if group and (
-            request.offset != end or not end % border_bytes or request.fua != group[0].fua
+            request.offset != end
+            or not end % border_bytes
+            or not request.whole
+            or request.fua != group[0].fua
         ):
             yield group
             group = []
         group.append(request)
-        end = request.offset + request.length
+        end = request.offset + request.length if request.whole else -1
     if group:
         yield group
 
@@ -43,6 +46,9 @@ def neighbours(requests: Iterable[Request], border_bytes: int) -> Iterator[list[
 def shared_read_buffer(group: Sequence[Request]) -> NDArray[np.uint8]:
     """One buffer for neighbouring reads, each of which gets its part of it."""
     buffer = np.empty(group[-1].last - group[0].first, np.uint8)
+    if len(group) == 1:
+        group[0].buffer = buffer
+        return buffer
     start = 0
     for request in group:
         request.buffer = buffer[start : start + request.length]

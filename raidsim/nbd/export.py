@@ -111,7 +111,7 @@ class Export:
         )
 
     def submit(self, request: Request) -> None:
-        """Take a request; ``begin`` is to be called once all that came with it are submitted."""
+        """Take a request, to be begun when all that came with it are here: see ``begin``."""
         command = request.command
         request.begun_ns = time.perf_counter_ns()
         self.requests.in_flight += 1
@@ -124,7 +124,10 @@ class Export:
         self.in_flight += 1
 
     def begin(self) -> None:
-        """Begin what was submitted, together with what other clients have sent by now."""
+        """Begin what was submitted, together with what other clients have sent by now.
+
+        A client that is alone waits for no other, so its requests go on at once.
+        """
         if self._reads or self._writes or self._others:
             if self.clients == 1:
                 self.pump.turn()
@@ -149,32 +152,25 @@ class Export:
                 self._begin_other(request)
 
     def _begin_reads(self, reads: Sequence[Request]) -> None:
-        whole = [request for request in reads if request.whole]
-        partial = [[request] for request in reads if not request.whole]
-        for group in (*neighbours(whole, self._border_bytes), *partial):
-            if len(group) == 1:
-                request = group[0]
-                buffer = request.buffer = np.empty(request.last - request.first, np.uint8)
-            else:
-                buffer = shared_read_buffer(group)
+        for group in neighbours(reads, self._border_bytes):
+            buffer = shared_read_buffer(group)
             self._mddev.submit_bio(Bio(READ, group[0].first >> 9, buffer, self._end_bio, group))
 
     def _begin_writes(self) -> None:
         """Begin the writes that wait, up to one that has to be alone and is not."""
         writes = self._writes
         while writes and not self._alone:
-            if _alone_among_writes(writes[0]):
-                if self._writes_in_flight:
-                    return
-                self._alone = True
-                self._begin_sequence(writes.popleft())
-                continue
             together: list[Request] = []
             while writes and not _alone_among_writes(writes[0]):
                 together.append(writes.popleft())
             for group in neighbours(together, self._border_bytes):
                 self._writes_in_flight += 1
                 self._submit_write(group)
+            if writes:
+                if self._writes_in_flight:
+                    return
+                self._alone = True
+                self._begin_sequence(writes.popleft())
 
     def _submit_write(self, group: list[Request]) -> None:
         first = group[0]

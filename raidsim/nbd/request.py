@@ -21,6 +21,7 @@ class Request:
         end: called once, with the request, when it has ended.
 
     Attributes:
+        whole: it covers whole sectors.
         fua: its writes must be on stable storage when it ends.
         buffer: whole sectors, of which the client's bytes are a part; none of a flush and the like.
         begun_ns: when it came, by the host's clock.
@@ -37,6 +38,7 @@ class Request:
         "fua",
         "length",
         "offset",
+        "whole",
     )
 
     def __init__(
@@ -55,6 +57,7 @@ class Request:
         self.length = length
         self.end = end
         self.fua = fua
+        self.whole = not (offset | length) & 511
         self.begun_ns = 0
         self.buffer: NDArray[np.uint8] | None = None
         self.error = 0
@@ -68,11 +71,6 @@ class Request:
     def last(self) -> int:
         """Where the last sector ends that it touches."""
         return self.offset + self.length + 511 & ~511
-
-    @property
-    def whole(self) -> bool:
-        """It covers whole sectors."""
-        return not (self.offset | self.length) & 511
 
     @property
     def data(self) -> memoryview:

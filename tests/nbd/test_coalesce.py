@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 import threading
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -44,6 +45,15 @@ def test_two_of_the_same_place_are_no_neighbours():
 
 def test_fua_is_nobody_elses():
     assert grouped(requests((0, 512), (512, 512), (1024, 512), fua=[1])) == [[0], [512], [1024]]
+
+
+def test_part_of_a_sector_is_nobodys_neighbour():
+    assert grouped(requests((0, 512), (512, 8), (520, 504), (1024, 512))) == [
+        [0],
+        [512],
+        [520],
+        [1024],
+    ]
 
 
 def test_data_of_neighbours_lie_in_one_buffer():
@@ -92,22 +102,26 @@ def log(server):
     return log
 
 
-def write_at_once(server, client, size, pieces):
+def write_at_once(server, clients, size, pieces):
     """Let the server hear of all pieces at the same moment, in any order; what they hold."""
     rng = random.Random(4)
     data = [rng.randbytes(size) for _ in range(pieces)]
-    message = b""
+    messages = [b""] * len(clients)
     for index in rng.sample(range(pieces), pieces):
+        number = index % len(clients)
+        client = clients[number]
         client.cookie += 1
         client.lengths[client.cookie] = p.NBD_CMD_WRITE, size
         header = (p.NBD_REQUEST_MAGIC, 0, p.NBD_CMD_WRITE, client.cookie, index * size, size)
-        message += p.REQUEST.pack(*header) + data[index]
+        messages[number] += p.REQUEST.pack(*header) + data[index]
     busy, sent = threading.Event(), threading.Event()
     server.loop.call_soon_threadsafe(lambda: (busy.set(), sent.wait(20)))
     busy.wait(20)
-    client.send(message)
+    for client, message in zip(clients, messages, strict=True):
+        client.send(message)
     sent.set()
-    assert not any(client.reply().error for _ in data)
+    for client in clients:
+        assert not any(client.reply().error for _ in range(len(client.lengths)))
     return b"".join(data)
 
 
@@ -128,12 +142,14 @@ def test_fua_goes_down_to_the_members(server, log):
         assert {fua for _, operation, fua in log if operation == WRITE} == {False}
 
 
-def test_small_writes_of_a_whole_row_need_nothing_read(server, log):
+@pytest.mark.parametrize("number", [1, 2])
+def test_small_writes_of_a_whole_row_need_nothing_read(server, log, number):
     row = 4 * CHUNK
-    with server.client() as client:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(server.client()) for _ in range(number)]
         log.clear()
-        data = write_at_once(server, client, 4096, row // 4096)
+        data = write_at_once(server, clients, 4096, row // 4096)
         assert sorted(log) == [(f"disk{i}.img", WRITE, False) for i in range(6)]
         log.clear()
-        assert client.read(0, row) == data
+        assert clients[0].read(0, row) == data
         assert [operation for _, operation, _ in log] == [READ] * 4
