@@ -62,6 +62,8 @@ class ArraySpec:
             UsageError: with the first thing that is wrong.
         """
         check_geometry(self.level, self.layout, self.raid_disks, self.chunk_sectors)
+        if self.spare_disks < 0:
+            raise UsageError(f"{self.spare_disks} spares: at least 0")
         if self.raid_disks + self.spare_disks > _MAX_DEV:
             raise UsageError(f"at most {_MAX_DEV} members, spares included, are supported")
 

@@ -69,7 +69,9 @@ class SyncEnds(Condition):
 
     def __str__(self) -> str:
         """Say it in words."""
-        return f"{'a' if self.times == 1 else f'the {self.times}th'} {self.action} has ended"
+        if self.times == 1:
+            return f"a {self.action} has ended"
+        return f"{self.times} {self.action}s have ended"
 
     def holds(self, stage: Stage) -> bool:
         """Tell whether it has come to be."""

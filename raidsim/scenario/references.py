@@ -12,6 +12,8 @@ from raidsim.tables import suggest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+_MOST_DISKS = 128
+
 
 class _Use(NamedTuple):
     place: str
@@ -52,8 +54,9 @@ def _disks(table: dict[str, Any]) -> list[str]:
     added = [
         str(add["disk"]) for event in _list(table, "event") if "disk" in (add := _sub(event, "add"))
     ]
-    made = [f"disk{number}" for number in range(members + spares)]
-    return [*map(str, range(members)), *made, *added]
+    # What has more is no array, which is told elsewhere.
+    made = [f"disk{number}" for number in range(min(members + spares, _MOST_DISKS))]
+    return [*map(str, range(min(members, _MOST_DISKS))), *made, *added]
 
 
 def _named(table: dict[str, Any], key: str) -> list[str]:

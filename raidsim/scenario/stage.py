@@ -210,13 +210,17 @@ class Stage:
         self.scrubs.append(log or MismatchLog())
 
     def rot(self, image: Path, offset: int, length: int) -> None:
-        """Change bytes of an image, each of them."""
+        """Change bytes of an image, each of them.
+
+        Raises:
+            ArrayStateError: It ends before them.
+        """
+        if offset + length > image.stat().st_size:
+            raise ArrayStateError(f"{image.name}: ends before byte {offset + length}")
         random = self.machine.sim.random("rot")
         with image.open("r+b") as file:
             file.seek(offset)
             before = file.read(length)
-            if len(before) < length:
-                raise ArrayStateError(f"{image.name}: ends before byte {offset + length}")
             file.seek(offset)
             file.write(bytes(byte ^ random.randrange(1, 256) for byte in before))
 

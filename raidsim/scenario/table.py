@@ -48,7 +48,7 @@ def _text(pattern: str, *examples: str) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{pattern}$", "examples": list(examples)}
 
 
-def _parse_disk(value: object) -> object:
+def _number_as_text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
@@ -78,14 +78,14 @@ Part = Annotated[
 
 DiskName = Annotated[
     str,
-    BeforeValidator(_parse_disk),
+    BeforeValidator(_number_as_text),
     WithJsonSchema({"anyOf": [_WHOLE, {"type": "string"}]}),
 ]
 """A disk: the number of its slot, or the name of its image without ``.img``."""
 
 Text = Annotated[
     str,
-    BeforeValidator(_parse_disk),
+    BeforeValidator(_number_as_text),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]}),
 ]
 """A text; a number will do."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _SHIFTS = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+# A file's offsets have 63 bits.
+_END_BYTES = 1 << 63
 _NANOSECONDS = {
     "ns": 1,
     "us": 1_000,
@@ -21,6 +23,8 @@ _NANOSECONDS = {
     "min": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
+_YEAR_NS = 365.25 * 24 * _NANOSECONDS["h"]
+_END_NS = 1 << 63
 SIZE_PATTERN = r"[0-9]+ ?([KMGT](iB)?|B)?"
 DURATION_PATTERN = r"[0-9]+(\.[0-9]+)? ?(ns|us|µs|ms|s|min|h)"
 PERCENT_PATTERN = r"[0-9]+(\.[0-9]+)? ?%"
@@ -30,25 +34,34 @@ def parse_size(value: object) -> int:
     """Return the bytes that a whole number, or a text with K, M, G or T for powers of 1024, means.
 
     Raises:
-        UsageError: It is neither.
+        UsageError: It is neither, or no file is that large.
     """
     if type(value) is int and value >= 0:
-        return value
-    if isinstance(value, str) and re.fullmatch(SIZE_PATTERN, value):
+        size_bytes = value
+    elif isinstance(value, str) and re.fullmatch(SIZE_PATTERN, value):
         number, unit = re.fullmatch(r"([0-9]+) ?([KMGT]?).*", value).groups()  # type: ignore[union-attr]  # it matched before
-        return int(number) << _SHIFTS[unit]
-    raise UsageError(f"{value!r} is no size: write bytes, or a number with KiB, MiB, GiB or TiB")
+        size_bytes = int(number) << _SHIFTS[unit]
+    else:
+        raise UsageError(
+            f"{value!r} is no size: write bytes, or a number with KiB, MiB, GiB or TiB"
+        )
+    if size_bytes >= _END_BYTES:
+        raise UsageError(f"{value!r} is too large: sizes end at {_END_BYTES >> 40} TiB")
+    return size_bytes
 
 
 def parse_duration(value: object) -> int:
     """Return the nanoseconds that a text such as ``20ms`` means.
 
     Raises:
-        UsageError: It is not a number with a unit of time.
+        UsageError: It is not a number with a unit of time, or no clock has that many ns.
     """
     if isinstance(value, str) and re.fullmatch(DURATION_PATTERN, value):
         number, unit = re.fullmatch(r"([0-9.]+) ?(.*)", value).groups()  # type: ignore[union-attr]  # as above
-        return round(float(number) * _NANOSECONDS[unit])
+        time_ns = float(number) * _NANOSECONDS[unit]
+        if time_ns >= _END_NS:
+            raise UsageError(f"{value!r} is too long: times end at {_END_NS / _YEAR_NS:.0f} years")
+        return round(time_ns)
     raise UsageError(f"{value!r} is no time: write a number with ns, us, ms, s, min or h")
 
 

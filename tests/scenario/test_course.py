@@ -173,6 +173,7 @@ def test_a_member_is_left_out_when_the_array_is_assembled(play):
         (_at("1ms", assemble={}), "runs already"),
         (_at("1ms", set={"attribute": "rmw_level", "value": 9}), "takes 0, 1 or 2"),
         (_at("1ms", corrupt={"offset": "1GiB"}), "are not all of one chunk"),
+        (_at("1ms", corrupt={"disk": 1, "sector": 10**20}), "disk1.img: ends before byte"),
     ],
 )
 def test_a_refusal_is_a_failure_unless_it_is_expected(play, event, refusal):

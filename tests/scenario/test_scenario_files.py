@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from raidsim.scenario import load_scenario, run_scenario
+from raidsim.scenario import load_scenario, make_scenario, run_scenario
 from raidsim.scenario.words import explain
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -86,3 +86,12 @@ def test_it_can_be_told_in_words(path):
     assert sum(line.startswith("  ") and line[3:4] == "." for line in lines) >= min(
         len(scenario.event), 9
     )
+
+
+@pytest.mark.parametrize(
+    ("times", "words"), [(1, "a recover has ended"), (3, "3 recovers have ended")]
+)
+def test_an_event_says_how_many_syncs_it_waits_for(table, times, words):
+    waits = {"when": {"sync_ended": {"action": "recover", "times": times}}, "check": {}}
+    (event,) = make_scenario(table(event=[waits])).event
+    assert str(event) == f"When {words}: begin a check."

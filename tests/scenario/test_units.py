@@ -61,6 +61,21 @@ def test_what_is_no_time(value):
         parse_duration(value)
 
 
+@pytest.mark.parametrize(
+    ("parse", "last", "beyond"),
+    [
+        (parse_size, "8388607T", "8388608T"),
+        (parse_size, (1 << 63) - 1, 1 << 63),
+        (parse_duration, "2562047h", "2562048h"),
+        (parse_duration, "9223372035s", "9" * 400 + "s"),
+    ],
+)
+def test_what_64_bits_do_not_hold_is_refused(parse, last, beyond):
+    parse(last)
+    with pytest.raises(UsageError, match=r"is too (large|long)"):
+        parse(beyond)
+
+
 @pytest.mark.parametrize(("value", "part"), [("0%", 0), ("50%", 0.5), ("2.5 %", 0.025)])
 def test_percents(value, part):
     assert parse_percent(value) == part
