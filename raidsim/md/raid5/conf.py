@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 DISABLE_RMW, ENABLE_RMW, PREFER_RMW = range(3)
 
 # The tallest stripe head: tall enough that the work per head is small against the copying, low
-# enough that its buffers stay in the second-level cache between one operation and the next.
-MAX_STRIPE_UNITS = 32
+# enough that several are under way at a time in a stripe cache of the usual size.
+MAX_STRIPE_UNITS = 64
 
 
 class WriteCounts:

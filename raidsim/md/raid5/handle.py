@@ -30,6 +30,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_REPLACED,
     STRIPE_SPLIT,
     STRIPE_SYNC_REQUESTED,
+    STRIPE_SYNCED,
     STRIPE_SYNCING,
     members,
 )
@@ -98,6 +99,7 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
             write_to_replacements(sh, s)
         elif s.replacing or sh.state & STRIPE_INSYNC:
             sh.state &= ~STRIPE_SYNCING
+            sh.state |= STRIPE_SYNCED
             conf.mddev.done_sync(sh.sectors, ok=True)
             conf.cache.wake_waiters(sh)
     if sh.read_error and s.failed <= conf.max_degraded and not conf.mddev.readonly:

@@ -93,6 +93,9 @@ class Raid5:
         if bitmap is not None and not (conf.fullsync or conf.mddev.sync_requested):
             end_sector = min(end_sector, bitmap.sync_run(sector, end_sector)[1])
         units = sync_extent(conf, sector, end_sector)
+        if conf.mddev.sync_requested:
+            # A check is about what the members hold, not about what was read of them long ago.
+            conf.cache.forget_idle(sector)
         sh = conf.cache.get_active_stripe(sector, units, conf.plan(sector), retry)
         if sh is None:
             return 0

@@ -23,6 +23,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_IO_STARTED,
     STRIPE_PREREAD_ACTIVE,
     STRIPE_SYNC_REQUESTED,
+    STRIPE_SYNCED,
     UNIT_BYTES,
     UNIT_SECTORS,
     Slab,
@@ -157,6 +158,12 @@ class StripeCache:
             return None
         return self._insert(sector, units, plan, self._slab(start, units))
 
+    def forget_idle(self, sector: int) -> None:
+        """Let go of an idle head at ``sector``, so that its blocks are read anew."""
+        sh = self._heads.get(sector)
+        if sh is not None and sh.lru is self._inactive:
+            self._drop(sh)
+
     def release_stripe(self, sh: StripeHead) -> None:
         """Give a reference back; the last one decides on which list the head goes."""
         sh.count -= 1
@@ -182,6 +189,10 @@ class StripeCache:
         sh.state &= ~STRIPE_IO_STARTED
         self._inactive[sh] = None
         sh.lru = self._inactive
+        if sh.state & STRIPE_SYNCED:
+            # The sync goes on where it has just been, which the CPU's cache still holds.
+            sh.state &= ~STRIPE_SYNCED
+            self._inactive.move_to_end(sh, last=False)
         if sh.waiters:
             self.wake_waiters(sh)
         if self._waiting:

@@ -43,6 +43,8 @@ STRIPE_BIOFILL_RUN = 1 << 9
 STRIPE_COMPUTE_RUN = 1 << 10
 STRIPE_REPLACED = 1 << 11
 STRIPE_BIT_DELAY = 1 << 12
+# Ours: a sync is done with it, and nobody is likely to want what it holds.
+STRIPE_SYNCED = 1 << 30
 # Ours: the units are no longer alike, so each has to go on alone.
 STRIPE_SPLIT = 1 << 31
 

@@ -215,11 +215,20 @@ def test_the_cache_holds_no_old_parity_after_a_repair():
 
 def test_p_is_read_again_after_a_check_used_its_buffer_up():
     """The check of P alone may destroy it (trap 9)."""
-    rig = Rig(5, 5, rows=1, chunk_kib=4)
+    rig = Rig(5, 5, rows=1, chunk_kib=4, spares=1)
+    rig.sync("check")
+    rig.log.clear()
+    rig.fail(1)
+    rig.rebuild()
+    assert rig.touched("read") == {rig.geometry.row(0).pd_idx: 1}
+
+
+def test_a_check_reads_anew_what_the_stripe_cache_holds():
+    rig = Rig(6, 6, rows=1, chunk_kib=4)
     rig.sync("check")
     rig.log.clear()
     rig.sync("check")
-    assert rig.touched("read") == {rig.geometry.row(0).pd_idx: 1}
+    assert rig.touched("read") == dict.fromkeys(range(6), 1)
 
 
 def test_a_read_modify_write_under_way_does_not_stand_for_a_check():

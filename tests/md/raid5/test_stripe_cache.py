@@ -14,6 +14,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_DELAYED,
     STRIPE_HANDLE,
     STRIPE_PREREAD_ACTIVE,
+    STRIPE_SYNCED,
     UNIT_SECTORS,
 )
 
@@ -81,6 +82,28 @@ def test_the_head_unused_for_longest_makes_room():
     cache.get_active_stripe(4096, 8, PLAN, dont_ask)
     assert cache.get_active_stripe(0, 8, PLAN, dont_ask) is heads[0]
     assert cache.get_active_stripe(64, 8, PLAN, dont_ask) is not heads[1]
+
+
+def test_a_sync_goes_on_in_the_room_that_it_has_just_used():
+    cache = make_cache(capacity=32)
+    for sector in (0, 64, 128):
+        cache.release_stripe(cache.get_active_stripe(sector, 8, PLAN, dont_ask))
+    sh = cache.get_active_stripe(1024, 8, PLAN, dont_ask)
+    sh.state |= STRIPE_SYNCED
+    room = sh.slab
+    cache.release_stripe(sh)
+    assert cache.get_active_stripe(1088, 8, PLAN, dont_ask).slab is room
+    assert cache.get_active_stripe(1152, 8, PLAN, dont_ask).slab.start == 0
+
+
+def test_an_idle_head_is_forgotten_and_one_in_use_is_not():
+    cache = make_cache()
+    idle, used = (cache.get_active_stripe(sector, 4, PLAN, dont_ask) for sector in (0, 64))
+    cache.release_stripe(idle)
+    for sector in (0, 64, 128):
+        cache.forget_idle(sector)
+    assert cache.get_active_stripe(0, 4, PLAN, dont_ask) is not idle
+    assert cache.get_active_stripe(64, 4, PLAN, dont_ask) is used
 
 
 def test_an_idle_head_keeps_its_data():
