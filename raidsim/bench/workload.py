@@ -5,6 +5,7 @@ References: fio's HOWTO, "Job file parameters".
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -135,8 +136,8 @@ class Workload:
             *("offset_bytes", "size_bytes", "rate_per_second", "think_ns", "flush_every"),
             *("fua_every", "passes", "requests", "duration_ns", "start_ns"),
         ):
-            if getattr(self, name) < 0:
-                yield f"{name} = {getattr(self, name)}: at least 0"
+            if not 0 <= getattr(self, name) < math.inf:
+                yield f"{name} = {getattr(self, name)}: a number, at least 0"
         for name, size in (("offset_bytes", self.offset_bytes), ("size_bytes", self.size_bytes)):
             if size % SECTOR_BYTES:
                 yield f"{name} = {size}: a multiple of {SECTOR_BYTES}"

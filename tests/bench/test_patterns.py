@@ -1,12 +1,13 @@
 """The requests that workloads consist of, before any array sees them."""
 
+import math
 from collections import Counter
 from itertools import islice
 from random import Random
 
 import pytest
 
-from raidsim.bench import Workload
+from raidsim.bench import Trace, Workload
 from raidsim.bench.distribution import draw_from
 from raidsim.bench.pattern import requests_of
 from raidsim.md.bio import READ
@@ -88,3 +89,11 @@ def test_all_mistakes_are_told_at_once():
     assert len(refused.value.mistakes) == 8
     assert "did you mean 'randwrite'?" in str(refused.value)
     assert "did you mean 'poisson'?" in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_a_rate_or_scale_that_is_no_number_from_0_on_is_refused(value):
+    with pytest.raises(TableError, match="a number, at least 0"):
+        Workload(rate_per_second=value)
+    with pytest.raises(TableError, match="a number, at least 0"):
+        Trace(path="x", time_scale=value)

@@ -97,6 +97,7 @@ def test_each_format_says_the_same(tmp_path, text, expected):
         (MSR + "1,hm,1,Erase,0,0,0\n", "line 3: '1,hm,1,Erase,0,0,0': expected time,host"),
         (SPC + "0,-8,512,R,0.7\n", "line 3: '0,-8,512,R,0.7': expected no negative numbers"),
         (SPC + "0,8,512,R,NaN\n", "line 3: '0,8,512,R,NaN': expected ASU"),
+        (SPC + "0,8,512,R,1e999999\n", "line 3: '0,8,512,R,1e999999': expected ASU"),
     ],
 )
 def test_a_line_that_makes_no_sense_is_named(tmp_path, text, message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -44,9 +45,9 @@ class Trace:
         if self.format and self.format not in FORMATS:
             mistakes.append(f"format = {self.format!r}: {suggest(self.format, FORMATS)}")
         mistakes += [
-            f"{name} = {value}: at least 0"
+            f"{name} = {value}: a number, at least 0"
             for name, value in (("time_scale", self.time_scale), ("limit", self.limit))
-            if value < 0
+            if not 0 <= value < math.inf
         ]
         if mistakes:
             raise TableError("trace", mistakes)

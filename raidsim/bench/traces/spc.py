@@ -8,7 +8,7 @@ References: Storage Performance Council, "SPC trace file format specification", 
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from raidsim.bench.traces.access import Access, bad_line
@@ -42,7 +42,7 @@ def read(lines: Lines) -> Iterator[Access]:
                 int(block) * _BLOCK_BYTES,
                 int(size),
             )
-        except (ValueError, KeyError, OverflowError, InvalidOperation):
+        except (ValueError, KeyError, ArithmeticError):
             raise bad_line(number, line, "ASU,LBA,size,R or W,seconds") from None
         if access.offset < 0 or access.length < 0:
             raise bad_line(number, line, "no negative numbers")
