@@ -13,11 +13,12 @@ from raidsim.errors import UsageError
 from raidsim.tables import from_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from raidsim.array.array import Array
     from raidsim.array.layers import Layers, MemberLayers
     from raidsim.disk.faults import DiskFault
+    from raidsim.md.rdev import Rdev
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,13 +124,12 @@ class Injection:
         Raises:
             UsageError: there is no such target, or the table makes no sense.
         """
-        channel = self._channels().get(target)
+        channels = self._channels()
         injected: _Injected
-        if channel is None:
-            rdev = find_rdev(self._array, target)
-            injected = _OnDisk(self._array, self._layers[rdev], table)
+        if target in channels:
+            injected = _OnChannel(channels[target], table)
         else:
-            injected = _OnChannel(channel, table)
+            injected = _OnDisk(self._array, self._layers[self._member(target, channels)], table)
         rule = " ".join(f"{key}={value}" for key, value in table.items() if key != "kind")
         self._last_number += 1
         self._injected[self._last_number] = injected, rule
@@ -174,6 +174,13 @@ class Injection:
             )
             for number, (injected, rule) in self._injected.items()
         )
+
+    def _member(self, target: str, channels: Iterable[str]) -> Rdev:
+        try:
+            return find_rdev(self._array, target)
+        except UsageError as error:
+            names = ", ".join(channels)
+            raise UsageError(f"{error}; channels: {names}" if names else str(error)) from None
 
     def _channels(self) -> dict[str, DescriptorRing]:
         return {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -70,13 +71,15 @@ def _switch(array: str, served: RemoteArray, action: str, words: Sequence[str]) 
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
+    key, equals, written = text.partition("=")
     if not equals:
         raise UsageError(f"{text}: write KEY=VALUE")
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key, value
+        value = tomllib.loads(f"value = {written}")["value"]
+        json.dumps(value)  # TOML has dates, which the server could not be told of
+    except (tomllib.TOMLDecodeError, TypeError):
+        return key, written
+    return key, value
 
 
 def _list(array: str, faults: Sequence[FaultSnapshot], *, as_json: bool) -> None:

@@ -65,6 +65,8 @@ def test_engines_go_wrong_too(done):
     ("line", "message"),
     [
         ("add 9 slow", "9: no such disk"),
+        ("add dma9chan9 slow", "; channels: dma0chan0, "),
+        ("add 0 slow delay_ns=1979-05-27", "delay_ns = '1979-05-27': expected a whole number"),
         ("add 0 slwo", "did you mean 'slow'?"),
         ("add 0 slow delay_ns=-1", "delay_ns = -1: at least 1"),
         ("add 0 slow delay", "delay: write KEY=VALUE"),
