@@ -197,6 +197,7 @@ def test_a_name_is_made_absolute_only_where_it_is_a_path(tmp_path, monkeypatch):
         (own_device('capabilities = "xor"'), "capabilities = 'xor': expected a list"),
         (own_device('capabilities = ["xor"]\nwithheld = ["pq"]'), "withheld: no 'pq'"),
         (own_device('capabilities = ["xor"]\nmax_xor = true'), "max_xor = True"),
+        (own_device('capabilities = ["xor"]\nmax_xor = 65536'), "max_xor = 65536: at most 65535"),
         (own_device('capabilities = ["xor"]\nring_slots = 0'), "ring_slots = 0"),
         (
             own_device('capabilities = ["xor"]\nxor_slots = [[5]]'),

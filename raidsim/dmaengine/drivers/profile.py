@@ -16,6 +16,8 @@ COMPLETIONS = ("interrupt", "coalesced", "polled")
 DRIVERS = ("ring", "threads")
 
 _POWERS_OF_TWO = ("copy_align", "xor_align", "pq_align", "fill_align")
+# max_xor and max_pq are an unsigned short each (Linux include/linux/dmaengine.h).
+_MOST_SOURCES = 0xFFFF
 _MAY_BE_ZERO = ("max_xor", "max_pq", "ring_slots_max", "threshold_slots", "descriptor_latency_ns")
 
 
@@ -128,6 +130,9 @@ class DeviceProfile:
             least = 0 if entry.name in _MAY_BE_ZERO else 1
             if type(value) is int and value < least:
                 yield f"{entry.name} = {value}: at least {least}"
+        for name in ("max_xor", "max_pq"):
+            if getattr(self, name) > _MOST_SOURCES:
+                yield f"{name} = {getattr(self, name)}: at most {_MOST_SOURCES}"
         for name in _POWERS_OF_TWO:
             if getattr(self, name).bit_count() != 1:
                 yield f"{name} = {getattr(self, name)}: a power of 2"
