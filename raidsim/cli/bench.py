@@ -87,10 +87,12 @@ def _groups(
 
 
 def _print_table(reports: list[WorkloadReport]) -> None:
-    click.echo(f"{'workload':<14}{'MB/s':>8}{'requests/s':>12}{'median µs':>11}{'99 % µs':>9}")
+    width = max([12, *(len(report.workload.name) for report in reports)]) + 2
+    heading = f"{'MB/s':>8}{'requests/s':>12}{'median µs':>11}{'99 % µs':>9}"
+    click.echo(f"{'workload':<{width}}{heading}")
     for report in reports:
         click.echo(
-            f"{report.workload.name:<14}{report.bytes_per_second / 1e6:8.1f}"
+            f"{report.workload.name:<{width}}{report.bytes_per_second / 1e6:8.1f}"
             f"{report.requests_per_second:12.0f}{report.latency_ns(50) / 1000:11.1f}"
             f"{report.latency_ns(99) / 1000:9.1f}"
         )

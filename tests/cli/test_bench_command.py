@@ -22,6 +22,14 @@ def test_a_job_file_runs(bench, tmp_path):
     assert first["reads"]["bytes"] + first["writes"]["bytes"] == 1 << 20
 
 
+def test_columns_are_as_wide_as_the_names_of_jobs(bench, tmp_path):
+    name = "the-nightly-dump-of-everything"
+    (tmp_path / "a.fio").write_text(f"[a]\nrw=read\n[{name}]\nrw=read\n")
+    lines = bench("--fio-job a.fio").out.splitlines()
+    assert [line.split()[0] for line in lines] == ["workload", "a", name]
+    assert len({len(line) for line in lines}) == 1
+
+
 def test_a_trace_is_replayed(bench, tmp_path):
     (tmp_path / "a.csv").write_text("0,h,0,Write,0,4096,0\n9,h,0,Read,0,4096,0\n")
     found = json.loads(bench("--trace a.csv --json").out)
