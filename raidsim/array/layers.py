@@ -44,12 +44,11 @@ class MemberLayers:
         self.faults.remove(faulty)
         self._stack()
 
-    def watch(self, sim: Simulator) -> MeteredDisk:
+    def watch(self, sim: Simulator) -> None:
         """Count accesses from now on."""
         if self.meter is None:
             self.meter = MeteredDisk(sim, self.disk)
             self._stack()
-        return self.meter
 
     def unwatch(self) -> None:
         """Count no more; what is under way ends as it would have."""

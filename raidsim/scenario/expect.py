@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
+ANY_CHANNEL = "any channel"
+
 
 class Bounds(Table):
     """What a number may be."""
@@ -128,7 +130,7 @@ class OperationExpectation(Table):
 
     operation: str
     """Which, `xor` or `pq` for example."""
-    on: str = "any channel"
+    on: str = ANY_CHANNEL
     """A channel's name, `software`, or `any channel`."""
     count: Count
     """How many."""

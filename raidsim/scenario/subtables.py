@@ -81,9 +81,14 @@ def _line(message: str) -> InitErrorDetails:
     return InitErrorDetails(type=kind, loc=(), input=None)
 
 
+def _profile_name(name: str, directory: Path) -> str:
+    """A profile's name or path; a path is relative to the scenario's place."""
+    return str(directory / name) if name.endswith(".toml") else name
+
+
 def _check_model(value: Any, directory: Path) -> str | dict[str, Any]:
     if isinstance(value, str):
-        name = str(directory / value) if value.endswith(".toml") else value
+        name = _profile_name(value, directory)
         load_disk_profile(name)
         return name
     table = _a_table(value)
@@ -96,7 +101,7 @@ def _check_model(value: Any, directory: Path) -> str | dict[str, Any]:
 
 def _check_cpu(value: Any, directory: Path) -> str | dict[str, Any]:
     if isinstance(value, str):
-        name = str(directory / value) if value.endswith(".toml") else value
+        name = _profile_name(value, directory)
         load_cpu_profile(name)
         return name
     table = in_plain_units(_a_table(value), CpuProfile)
@@ -108,7 +113,7 @@ def _check_engine(value: Any, directory: Path) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{value!r}: expected the name of an engine profile, or a path")
     base, plus, asked = value.partition("+")
-    name = str(directory / base) + plus + asked if base.endswith(".toml") else value
+    name = _profile_name(base, directory) + plus + asked
     load_profile(name)
     return name
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from raidsim.md.assembly import AssemblyError
 from raidsim.scenario.comparison import merged
+from raidsim.scenario.expect import ANY_CHANNEL
 from raidsim.scenario.facts import SOFTWARE
 from raidsim.scenario.result import Failure
 from raidsim.scenario.summary import ranges_text
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from raidsim.scenario.model import Scenario
     from raidsim.scenario.result import ScenarioResult
 
-ANY_CHANNEL = "any channel"
+# By the keys of an expectation, what workloads' figures call them.
+_PERCENTILES = {"p50": "50", "p95": "95", "p99": "99", "p99_9": "99.9", "max": "100"}
 
 
 def failures(scenario: Scenario, result: ScenarioResult) -> list[Failure]:
@@ -171,9 +173,6 @@ def _workload(
             bounds = getattr(expected.latency, percentile)
             found = figures["latency_ns"][_PERCENTILES[percentile]]
             yield from _bounds(f"latency {percentile} of {name}", bounds, found)
-
-
-_PERCENTILES = {"p50": "50", "p95": "95", "p99": "99", "p99_9": "99.9", "max": "100"}
 
 
 def _operation(expected: OperationExpectation, result: ScenarioResult) -> Iterator[Failure]:

@@ -83,23 +83,29 @@ def _changes(table: Table) -> Iterator[Change]:
 def _without(place: tuple[str | int, ...]) -> Change:
     """Leave out what is at a place."""
 
-    def change(table: Any) -> None:
-        *path, last = place
-        for step in path:
-            table = table[step]
-        del table[last]
+    def change(table: Table) -> None:
+        holder, last = _holder(table, place)
+        del holder[last]
 
     return change
 
 
 def _halved(place: tuple[str | int, ...]) -> Change:
-    def change(table: Any) -> None:
-        *path, last = place
-        for step in path:
-            table = table[step]
-        table[last] //= 2
+    """Halve the number at a place."""
+
+    def change(table: Table) -> None:
+        holder, last = _holder(table, place)
+        holder[last] //= 2
 
     return change
+
+
+def _holder(table: Any, place: tuple[str | int, ...]) -> tuple[Any, str | int]:
+    """The table or list in which a place is, and its key or number there."""
+    *path, last = place
+    for step in path:
+        table = table[step]
+    return table, last
 
 
 def _fewer_disks(table: Table) -> Iterator[Change]:
