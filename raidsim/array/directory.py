@@ -112,6 +112,7 @@ class ArrayDirectory:
             "settings": self.settings,
             "want_replacement": [self._relative(image) for image in self.want_replacement],
         }
+        was_there = self.path.exists()
         temporary = self.path / f"{_FILE}.new"
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -119,7 +120,9 @@ class ArrayDirectory:
             temporary.replace(self.path / _FILE)
         except OSError as error:
             with suppress(OSError):
-                temporary.unlink()
+                temporary.unlink(missing_ok=True)
+                if not was_there:
+                    self.path.rmdir()
             raise DirectoryError(f"{self.path}: cannot be written: {error.strerror}") from error
 
     @staticmethod

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from raidsim.cli.output import write_text
 from raidsim.raid6 import select_kernel
 
 
@@ -32,7 +33,7 @@ def command(output: Path | None) -> None:
     if output is None:
         click.echo(text, nl=False)
     else:
-        output.write_text(text, encoding="utf-8")
+        write_text(output, text)
 
 
 def _cpu_model() -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from raidsim.cli.output import print_json, print_lines
+from raidsim.cli.output import print_json, print_lines, write_text
 from raidsim.cli.parameters import json_option
 from raidsim.errors import UsageError
 from raidsim.scenario.campaign import (
@@ -150,7 +150,7 @@ def _write_small(trial: Trial, directory: Path) -> Path:
     path = directory / f"campaign-{trial.mode}-{trial.seed}.toml"
     comment = "".join(f"# {line}\n" for failure in found for line in failure.splitlines())
     directory.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{comment}\n{toml_text(table)}", encoding="utf-8")
+    write_text(path, f"{comment}\n{toml_text(table)}")
     return path
 
 

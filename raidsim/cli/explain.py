@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from raidsim.cli.output import print_json
+from raidsim.cli.output import print_json, write_text
 from raidsim.cli.parameters import Size, array_argument, json_option
 from raidsim.explain import explain_request
 
@@ -32,7 +32,7 @@ def command(
     if svg is not None:
         from raidsim.cli.explanation import svg_of  # noqa: PLC0415  loads rich
 
-        Path(svg).write_text(svg_of(explanation), encoding="utf-8")
+        write_text(Path(svg), svg_of(explanation))
     if as_json:
         print_json(asdict(explanation))
     else:

@@ -13,6 +13,7 @@ from raidsim.cli import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from raidsim.array import SyncReport
     from raidsim.array.snapshot import ArraySnapshot
@@ -27,6 +28,18 @@ def print_json(facts: object) -> None:
 def print_lines(lines: Iterable[str]) -> None:
     """Print ``lines``."""
     click.echo("\n".join(lines))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        OSError: the host refuses; the file is named, however far that got.
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def table_lines(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> Iterator[str]:

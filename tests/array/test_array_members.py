@@ -1,5 +1,6 @@
 """Creating, assembling and refusing: numbers and roles as mdadm gives them, errors that name."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -200,6 +201,16 @@ def test_a_directory_that_cannot_be_saved_is_named_and_nothing_of_it_stays(image
     with pytest.raises(RaidsimError, match="array: cannot be written: Is a directory"):
         Array.create(array_dir, spec_of(), images(5))
     assert [path.name for path in array_dir.iterdir()] == ["array.json.new"]
+
+
+def test_an_assembly_that_cannot_be_saved_leaves_no_directory(made, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(RaidsimError, match="new: cannot be written: No space left"):
+        Array.assemble(tmp_path / "new", made)
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_file_is_no_array_directory(made, tmp_path):

@@ -280,6 +280,8 @@ def test_add_refuses_another_arrays_member(done, refused):
 @pytest.mark.usefixtures("array")
 def test_full_disk_under_the_output_is_told(refused):
     assert refused("read arr --output /dev/full", status=1).startswith("/dev/full: No space left")
+    line = "explain arr read 0 4K --svg /dev/full"
+    assert refused(line, status=1).startswith("/dev/full: No space left")
 
 
 def _raidsim_with_room_for(size_kib, command, tmp_path):

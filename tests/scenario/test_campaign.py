@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from raidsim.cli import campaign, run
-from raidsim.errors import UsageError
+from raidsim.errors import RaidsimError, UsageError
 from raidsim.md.raid5 import ops
 from raidsim.scenario import load_scenario, make_scenario, run_scenario
 from raidsim.scenario.campaign import (
@@ -16,6 +16,7 @@ from raidsim.scenario.campaign import (
     MODES,
     WITHIN,
     Results,
+    Trial,
     draw,
     play,
     run_campaign,
@@ -131,6 +132,13 @@ def test_a_file_that_has_no_results_is_left_alone(tmp_path, notes):
     with pytest.raises(UsageError, match="line 1 is no result of a campaign"):
         Results(path)
     assert path.read_text() == notes
+
+
+def test_results_that_cannot_be_written_are_named(tmp_path):
+    results = Results(tmp_path / "none" / "r.jsonl")
+    trial = Trial(seed=0, mode=WITHIN, failures=[], elapsed_ns=0, faults_fired=0, requests=0)
+    with pytest.raises(RaidsimError, match=r"r\.jsonl: cannot be written: No such file"):
+        results.add(trial)
 
 
 def test_results_that_cannot_be_read_are_named_once(tmp_path):

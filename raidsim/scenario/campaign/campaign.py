@@ -6,7 +6,7 @@ import json
 from collections import deque
 from typing import TYPE_CHECKING
 
-from raidsim.errors import UsageError
+from raidsim.errors import RaidsimError, UsageError
 from raidsim.scenario.campaign.trial import Trial, run_trial
 
 if TYPE_CHECKING:
@@ -77,10 +77,17 @@ class Results:
             path.write_text("".join(lines), encoding="utf-8")
 
     def add(self, trial: Trial) -> None:
-        """Write a trial down."""
+        """Write a trial down.
+
+        Raises:
+            RaidsimError: The host refuses.
+        """
         self.trials[trial.mode, trial.seed] = trial
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(trial.to_table()) + "\n")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(trial.to_table()) + "\n")
+        except OSError as error:
+            raise RaidsimError(f"{self._path}: cannot be written: {error.strerror}") from error
 
 
 def _is_cut_short(line: str) -> bool:
