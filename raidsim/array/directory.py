@@ -64,8 +64,12 @@ class ArrayDirectory:
             raise DirectoryError(
                 f"{path}: no array here; make one with `raidsim create {path}`"
             ) from None
-        except (OSError, ValueError) as error:
-            raise DirectoryError(f"{directory / _FILE}: cannot be read: {error}") from error
+        except OSError as error:
+            raise DirectoryError(
+                f"{directory / _FILE}: cannot be read: {error.strerror}"
+            ) from error
+        except ValueError as error:
+            raise _damaged(directory) from error
         try:
             if values["version"] != _VERSION:
                 raise DirectoryError(f"{directory / _FILE}: made by another version of raidsim")
@@ -78,9 +82,7 @@ class ArrayDirectory:
                 want_replacement=cls._absolute(directory, values.get("want_replacement", [])),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise DirectoryError(
-                f"{directory / _FILE}: damaged; assemble the array anew from its images"
-            ) from error
+            raise _damaged(directory) from error
 
     @classmethod
     def claim(cls, path: str | os.PathLike[str]) -> ArrayDirectory:
@@ -133,6 +135,10 @@ class ArrayDirectory:
         # What lies in the directory moves with it.
         inside = self.path.absolute()
         return str(image.relative_to(inside) if image.is_relative_to(inside) else image)
+
+
+def _damaged(path: Path) -> DirectoryError:
+    return DirectoryError(f"{path / _FILE}: damaged; assemble the array anew from its images")
 
 
 def _not_a_directory(path: Path) -> DirectoryError:

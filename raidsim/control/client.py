@@ -140,7 +140,9 @@ def connect(path: str | os.PathLike[str]) -> Connection | None:
     except OSError as error:
         if error.errno in _NOBODY:
             return None
-        raise ControlError(f"{path}: its server cannot be talked to: {error.strerror}") from error
+        # Of a socket that refuses there is no file name.
+        what = "its server cannot be talked to" if error.filename is None else "cannot be opened"
+        raise ControlError(f"{path}: {what}: {error.strerror}") from error
     try:
         return Connection(Path(path), connected)
     except BaseException:

@@ -62,7 +62,7 @@ class ImageDisk:
         try:
             self._fd = os.open(self.path, flags)
         except OSError as error:
-            raise _explain_open(self.path, error) from error
+            raise _explain_open(self.path, error, readonly=readonly) from error
         try:
             if lock:
                 self._lock()
@@ -187,9 +187,13 @@ class ImageDisk:
             self._fd = -1
 
 
-def _explain_open(path: Path, error: OSError) -> ImageError:
+def _explain_open(path: Path, error: OSError, *, readonly: bool) -> ImageError:
     if error.errno == errno.ENOENT:
         return ImageMissingError(f"{path}: no such image")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return ImageError(f"{path}: no permission to write; change its mode or use --readonly")
+        if readonly:
+            return ImageError(f"{path}: no permission to read; change its mode")
+        return ImageError(
+            f"{path}: no permission to write; change its mode, or assemble with --readonly"
+        )
     return ImageError(f"{path}: cannot be opened: {error.strerror}")

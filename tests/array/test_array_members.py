@@ -213,6 +213,13 @@ def test_an_assembly_that_cannot_be_saved_leaves_no_directory(made, tmp_path, mo
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.parametrize("text", [b"", b"\xff", b"{}", b"[]", b'{"version": 1, "images": 5}'])
+def test_a_damaged_array_file_says_what_to_do(made, text):
+    (made[0].parent / "array.json").write_bytes(text)
+    with pytest.raises(RaidsimError, match=r"array\.json: damaged; assemble the array anew"):
+        Array.open(made[0].parent)
+
+
 def test_a_file_is_no_array_directory(made, tmp_path):
     file = tmp_path / "file"
     file.touch()

@@ -1,6 +1,7 @@
 """The server's end of a control socket: bounded, private, and not harmed by what it is told."""
 
 import base64
+import errno
 import json
 import os
 import socket
@@ -288,6 +289,27 @@ def test_a_server_of_another_version_is_not_talked_to(tmp_path, make_array):
         threading.Thread(target=greet).start()
         with pytest.raises(ControlError, match="of another version"):
             attach(tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("called", "words"), [("os.open", "cannot be opened"), ("connect", "its server cannot be")]
+)
+def test_without_permission_it_is_said_to_what(tmp_path, make_array, monkeypatch, called, words):
+    make_array(tmp_path / "a")
+
+    class Refusing(socket.socket):
+        def connect(self, _):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    def refuse(path, _):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    if called == "os.open":
+        monkeypatch.setattr(os, "open", refuse)
+    else:
+        monkeypatch.setattr(socket, "socket", Refusing)
+    with pytest.raises(ControlError, match=rf"a: {words}.*: Permission denied$"):
+        attach(tmp_path / "a")
 
 
 def test_only_a_served_array_is_attached_to(tmp_path, make_array):

@@ -124,10 +124,11 @@ def test_what_is_not_there_or_no_file_is_named(tmp_path):
         ImageDisk(tmp_path)
 
 
-def test_no_permission_is_named(path, monkeypatch):
+@pytest.mark.parametrize(("readonly", "word"), [(False, "write"), (True, "read")])
+def test_no_permission_is_named(path, monkeypatch, readonly, word):
     def refuse(*_):
         raise PermissionError(errno.EACCES, "denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(ImageError, match="no permission"):
-        ImageDisk(path)
+    with pytest.raises(ImageError, match=f"no permission to {word};"):
+        ImageDisk(path, readonly=readonly)
