@@ -103,9 +103,7 @@ def async_gen_syndrome(
     if len(blocks) != disks:
         blocks = blocks[:disks]
     if submit.flags & ASYNC_TX_PQ_XOR_DST:
-        present = [index for index in range(disks - 2) if blocks[index] is not None]
-        if present:
-            raid6.xor_syndrome(blocks, present[0], present[-1], length, offset)
+        raid6.xor_syndrome(blocks, 0, disks - 3, length, offset)  # those that are there
     else:
         raid6.gen_syndrome(blocks, length, offset)
     async_tx_sync_epilog(submit)

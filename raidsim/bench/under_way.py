@@ -6,7 +6,7 @@ workloads avoid both.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class UnderWay:
                 return False
             if behind < len(writes) and writes[behind][0] < end:
                 return False
-        return not write or not any(
+        if not write or not self._reads:
+            return True
+        return not any(
             bio.sector << 9 < end and offset < (bio.sector << 9) + len(bio.buffer)
             for bio in self._reads
         )
@@ -56,7 +58,7 @@ class UnderWay:
 
     def end_write(self, offset: int, length: int) -> None:
         """A write has ended."""
-        self._writes.remove((offset, offset + length))
+        del self._writes[bisect_left(self._writes, (offset, offset + length))]
         if self._waiting:
             self._try_again()
 

@@ -152,6 +152,11 @@ class StripeCache:
                 other.waiters.append(retry)
                 return None
             self._drop(other)
+        if not self._free_units and self._inactive:
+            oldest = next(iter(self._inactive))
+            if oldest.units == units:
+                self._take_over(oldest, sector, plan)
+                return oldest
         start = self._allocate(units)
         if start < 0:
             self._waiting.append(retry)
@@ -349,6 +354,16 @@ class StripeCache:
         insort(self._starts, sector)
         return sh
 
+    def _take_over(self, sh: StripeHead, sector: int, plan: RowPlan) -> None:
+        """Make another stripe of an idle head, over the same buffers."""
+        del self._inactive[sh]
+        self._forget(sh)
+        sh.init_stripe(sector, plan)
+        sh.lru = None
+        sh.count = 1
+        self._heads[sector] = sh
+        insort(self._starts, sector)
+
     def _drop(self, sh: StripeHead) -> None:
         """Free an idle head's units."""
         del self._inactive[sh]
@@ -360,15 +375,16 @@ class StripeCache:
         del self._starts[bisect_left(self._starts, sh.sector)]
 
     def _overlapping(self, sector: int, sectors: int) -> list[StripeHead]:
-        first = bisect_left(self._starts, sector)
-        found = []
+        starts = self._starts
+        first = end = bisect_left(starts, sector)
+        end_sector = sector + sectors
+        while end < len(starts) and starts[end] < end_sector:
+            end += 1
         if first:
-            before = self._heads[self._starts[first - 1]]
-            if before.sector + before.sectors > sector:
-                found.append(before)
-        end = bisect_left(self._starts, sector + sectors, first)
-        found.extend(self._heads[start] for start in self._starts[first:end])
-        return found
+            before = self._heads[starts[first - 1]]
+            if before.sector + before.units * UNIT_SECTORS > sector:
+                first -= 1
+        return [self._heads[start] for start in starts[first:end]]
 
     def _wake_waiting(self) -> None:
         """Let all who wait for room try again, in the order they came."""

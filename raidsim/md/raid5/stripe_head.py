@@ -154,11 +154,21 @@ class StripeHead:
     )
 
     def __init__(self, sector: int, units: int, plan: RowPlan, slab: Slab) -> None:
-        self.sector = sector
         self.units = units
-        self.plan = plan
         self.slab = slab
         self.count = 0
+        self.toread: dict[int, list[Segment]] = {}
+        self.towrite: dict[int, list[Segment]] = {}
+        self.read: dict[int, list[Segment]] = {}
+        self.written: dict[int, list[Segment]] = {}
+        self.lru: OrderedDict[StripeHead, None] | None = None
+        self.waiters: list[Callable[[], object]] = []
+        self.init_stripe(sector, plan)
+
+    def init_stripe(self, sector: int, plan: RowPlan) -> None:
+        """Become the stripe at ``sector``, of which nothing is known; no bio waits here."""
+        self.sector = sector
+        self.plan = plan
         self.state = 0
         self.bm_seq = 0
         self.number = 0
@@ -168,17 +178,11 @@ class StripeHead:
         self.read_error = self.rewrite = self.read_no_merge = 0
         self.write_error = self.made_good = 0
         self.toread_mask = self.towrite_mask = self.written_mask = 0
-        self.toread: dict[int, list[Segment]] = {}
-        self.towrite: dict[int, list[Segment]] = {}
-        self.read: dict[int, list[Segment]] = {}
-        self.written: dict[int, list[Segment]] = {}
         self.check_state = CHECK_IDLE
         self.reconstruct_state = RECONSTRUCT_IDLE
         self.target = self.target2 = -1
         self.zero_sum_result: SumCheck | None = None
         self.wrong = 0
-        self.lru: OrderedDict[StripeHead, None] | None = None
-        self.waiters: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
         return f"<stripe_head {self.sector}+{self.units}u state={self.state:#x} count={self.count}>"
@@ -192,10 +196,15 @@ class StripeHead:
     def add_write(self, member: int, segment: Segment) -> None:
         """Let part of a bio, which overlaps none that waits, be written to ``member``."""
         segment[0].remaining += 1
-        waiting = self.towrite.setdefault(member, [])
-        waiting.append(segment)
+        waiting = self.towrite.get(member)
+        if waiting is None:
+            self.towrite[member] = [segment]
+            covered = segment[3]
+        else:
+            waiting.append(segment)
+            covered = sum(length for _, _, _, length in waiting)
         self.towrite_mask |= 1 << member
-        if sum(length for _, _, _, length in waiting) == self.size:
+        if covered == self.units * UNIT_BYTES:
             self.overwrite |= 1 << member
 
     def add_written(self, member: int, segment: Segment) -> None:
