@@ -256,7 +256,8 @@ class WorkloadRunner:
     def _end_io(self, bio: Bio) -> None:
         """Called by md, who must not be called from here."""
         self._ended.append(bio)
-        self._pump_soon()
+        if not self._pump_is_due:
+            self._pump_soon()
 
     def _take_ended(self) -> None:
         now_ns = self._now_ns()

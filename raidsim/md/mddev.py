@@ -208,7 +208,8 @@ class Mddev:
     @property
     def broken(self) -> bool:
         """More slots lack a member that is in sync than the level can bear (``MD_BROKEN``)."""
-        return self.degraded > self.geometry.max_degraded
+        conf = self.personality.conf
+        return conf.degraded > conf.max_degraded
 
     @property
     def redundant(self) -> bool:

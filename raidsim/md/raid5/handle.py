@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from raidsim.md.raid5.conf import R5Conf
     from raidsim.md.raid5.stripe_head import StripeHead
 
+_RECONSTRUCTED = frozenset({RECONSTRUCT_DRAIN_RESULT, RECONSTRUCT_PREXOR_DRAIN_RESULT})
+
 
 def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
     """Take ``sh`` as far as it can go without waiting.
@@ -66,7 +68,7 @@ def handle_stripe(conf: R5Conf, sh: StripeHead) -> None:
             handle_failed_stripe(conf, sh, s)
         if s.syncing or s.replacing:
             handle_failed_sync(conf, sh, s)
-    if sh.reconstruct_state in {RECONSTRUCT_DRAIN_RESULT, RECONSTRUCT_PREXOR_DRAIN_RESULT}:
+    if sh.reconstruct_state in _RECONSTRUCTED:
         _write_reconstructed(sh, s)
     if sh.written_mask and _parity_is_written(sh, s):
         _handle_stripe_clean_event(conf, sh)

@@ -41,24 +41,22 @@ class StripeRequest:
         sector, length: the part of the bio in question: an array sector, and bytes.
     """
 
-    __slots__ = ("_bio", "_conf", "_piece", "_pieces", "_write")
+    __slots__ = ("_bio", "_conf", "_pieces", "_write")
 
     def __init__(self, conf: R5Conf, bio: Bio, sector: int, length: int) -> None:
         self._conf = conf
         self._bio = bio
         self._write = bio.operation != READ
         self._pieces = split_into_pieces(conf, bio, sector, length)
-        self._piece: Piece | None = None
+        self._pieces.reverse()
 
     def start(self) -> None:
         """Add the bio to its stripes, as far as they are free; the rest follows by itself."""
-        piece = self._piece or next(self._pieces, None)
-        while piece is not None:
-            if not self._add(piece):
-                self._piece = piece
+        pieces = self._pieces
+        while pieces:
+            if not self._add(pieces[-1]):
                 return
-            piece = next(self._pieces, None)
-        self._piece = None
+            pieces.pop()
         self._bio.put()
 
     def _retry(self) -> None:
@@ -103,7 +101,7 @@ class StripeRequest:
         return True
 
 
-def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Iterator[Piece]:
+def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> list[Piece]:
     """Cut part of a bio into stripe heads whose units are all alike.
 
     Within a row the bio covers some chunks whole, and at most one at each end in part. The heads'
@@ -118,6 +116,7 @@ def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Itera
     position = sector * 512
     end = position + length
     bio_start = bio.sector * 512
+    pieces = []
     while position < end:
         row, in_row = divmod(position, row_bytes)
         row_end = min(end, (row + 1) * row_bytes)
@@ -127,15 +126,13 @@ def split_into_pieces(conf: R5Conf, bio: Bio, sector: int, length: int) -> Itera
         for low, units, parts in _split_row(
             in_row, in_row + row_end - position, chunk_bytes, max_bytes
         ):
-            yield (
-                row_sector + low // 512,
-                units,
-                [
-                    (data_disks[j], page_offset, row_start + offset, size)
-                    for j, page_offset, offset, size in parts
-                ],
-            )
+            members_parts = [
+                (data_disks[j], page_offset, row_start + offset, size)
+                for j, page_offset, offset, size in parts
+            ]
+            pieces.append((row_sector + low // 512, units, members_parts))
         position = row_end
+    return pieces
 
 
 @lru_cache(_MAX_ROW_SHAPES)

@@ -7,6 +7,7 @@ date", "which failed members are wanted") are then a few operations however wide
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from raidsim.disk import READ, DiskRequest
@@ -28,6 +29,8 @@ Segment = tuple["Bio", int, int, int]
 
 UNIT_BYTES = 4096
 UNIT_SECTORS = 8
+# Sets of members that are kept spelt out.
+_MAX_MASKS = 4096
 
 # Stripe state (enum, Linux drivers/md/raid5.h).
 STRIPE_HANDLE = 1 << 0
@@ -231,11 +234,12 @@ class StripeHead:
         return self.units * UNIT_BYTES
 
 
-def members(mask: int) -> list[int]:
+@lru_cache(_MAX_MASKS)
+def members(mask: int) -> tuple[int, ...]:
     """The members whose bits are set in ``mask``, highest first, as raid5.c walks them."""
     found = []
     while mask:
         member = mask.bit_length() - 1
         found.append(member)
         mask ^= 1 << member
-    return found
+    return tuple(found)
