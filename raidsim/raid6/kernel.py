@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from abc import ABC, abstractmethod
-from functools import partial
-from operator import is_not, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from raidsim.raid6.linear_map import (
@@ -33,8 +32,6 @@ MAX_LENGTH_BYTES = 2**31 - 1
 MAX_REMEMBERED_BLOCKS = 393216
 # Operations that are kept prepared, of some 10 to 60 KB in the widest recoveries.
 _MAX_OPERATIONS = 2048
-
-_is_there = partial(is_not, None)
 
 
 class Operation(Protocol):
@@ -65,6 +62,7 @@ class Raid6Kernel(ABC):
         self._operations: dict[Hashable, Operation] = {}
         # While a block is held, no other can take over its id.
         self._held: list[Block] = []
+        # By identity, what operations have to know of the blocks held.
         self._known: dict[int, Any] = {}
 
     def xor_gen(self, dest: Block, sources: Sequence[Block], length: int, offset: int = 0) -> None:
@@ -179,15 +177,12 @@ class Raid6Kernel(ABC):
         operation = self._operations[key] = self.compile(linear_map)
         return operation
 
-    def _knowledge_of(self, blocks: Sequence[Block]) -> list[Any]:
-        """Return what an operation has to know of each block."""
+    def _get_to_know(self, blocks: Sequence[Block]) -> list[Any]:
+        """Return what an operation has to know of each block; some are new, or guests."""
         known = self._known
-        try:
-            return list(map(known.__getitem__, map(id, blocks)))
-        except KeyError:
-            return [known.get(id(block)) or self._get_to_know(block) for block in blocks]
+        return [known.get(id(block)) or self._look_at_first(block) for block in blocks]
 
-    def _get_to_know(self, block: Block) -> Any:
+    def _look_at_first(self, block: Block) -> Any:
         knowledge = self._look_at(block)
         if id(block.base) in self._pools or id(block) in self._pools:
             if len(self._held) >= MAX_REMEMBERED_BLOCKS:
@@ -199,7 +194,7 @@ class Raid6Kernel(ABC):
 
 
 def _present(blocks: Sequence[Block | None]) -> Present:
-    return tuple(map(_is_there, blocks))
+    return tuple([block is not None for block in blocks])
 
 
 def picker(places: tuple[int, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

@@ -82,12 +82,16 @@ class NumpyKernel(Raid6Kernel):
         dests, sources, rows = linear_map
         pick = picker((*dests, *sources))
         known_sums: dict[tuple[tuple[int, ...], bool], list[_Sum]] = {}
+        known = self._known.__getitem__
         carry, total = self._carry, self._total
 
         def operation(blocks: Sequence[Block | None], length: int, offset: int) -> None:
             chosen = pick(blocks)
             check_extent(chosen, length, offset)
-            addresses, views = zip(*self._knowledge_of(chosen), strict=True)
+            try:
+                addresses, views = zip(*map(known, map(id, chosen)), strict=True)
+            except KeyError:
+                addresses, views = zip(*self._get_to_know(chosen), strict=True)
             # A block that comes twice is known by the place where it comes first.
             places = tuple(map(addresses.index, addresses))
             key = places, length <= _TABLE_BYTES
