@@ -87,7 +87,9 @@ class NumpyKernel(Raid6Kernel):
 
         def operation(blocks: Sequence[Block | None], length: int, offset: int) -> None:
             chosen = pick(blocks)
-            check_extent(chosen, length, offset)
+            if offset < 0 or not 0 < length <= min(map(len, chosen)) - offset:
+                check_extent(chosen, length, offset)
+                return
             try:
                 addresses, views = zip(*map(known, map(id, chosen)), strict=True)
             except KeyError:
