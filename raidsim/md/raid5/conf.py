@@ -110,7 +110,7 @@ class R5Conf:
     def _new_cache(self, units: int) -> StripeCache:
         max_units = min(self._max_units, units)
         cache = StripeCache(self.raid_disks, units, max_units, self._end_io, self._wake)
-        self.machine.raid6.remember(cache.pool)
+        self.machine.raid6.remember(cache.pool.memory)
         return cache
 
     @property

@@ -12,8 +12,7 @@ from bisect import bisect_left, insort
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from raidsim.md.raid5.slab_pool import SlabPool
 from raidsim.md.raid5.stripe_head import (
     STRIPE_BIT_DELAY,
     STRIPE_DEGRADED,
@@ -24,9 +23,7 @@ from raidsim.md.raid5.stripe_head import (
     STRIPE_PREREAD_ACTIVE,
     STRIPE_SYNC_REQUESTED,
     STRIPE_SYNCED,
-    UNIT_BYTES,
     UNIT_SECTORS,
-    Slab,
     StripeHead,
 )
 
@@ -35,13 +32,11 @@ if TYPE_CHECKING:
 
     from raidsim.disk import DiskRequest
     from raidsim.md.raid5.row_plan import RowPlan
+    from raidsim.md.raid5.stripe_head import Slab
 
 NR_STRIPES = 256
 IO_THRESHOLD = 1
 BYPASS_THRESHOLD = 1
-# The members' buffers of one stripe head start at different places modulo 4 KiB, so that a pass
-# over all of them does not fight for one set of the first-level cache.
-_STAGGER_BYTES = 256
 # What decides whether a head that nobody holds any more is handled, and when.
 _MAY_WAIT = STRIPE_HANDLE | STRIPE_DELAYED | STRIPE_BIT_DELAY | STRIPE_SYNC_REQUESTED
 
@@ -59,7 +54,7 @@ class StripeCache:
         wake: called when there is a head to handle.
 
     Attributes:
-        pool: the memory of all members' buffers.
+        pool: the room for the heads.
         preread_active_stripes: heads that were allowed to read what a write needs first.
         pending_full_writes: heads whose full-row write is under way.
         bypass_threshold: how often others may be handled before a head that reads ahead.
@@ -81,19 +76,8 @@ class StripeCache:
         self.pending_full_writes = 0
         self.bypass_threshold = BYPASS_THRESHOLD
         self.seq_flush = self.seq_write = 0
-        self._end_io = end_io
         self._wake = wake
-        member_bytes = self.capacity_units * UNIT_BYTES
-        stride = member_bytes + _STAGGER_BYTES
-        self.pool = np.zeros(raid_disks * stride + 64, np.uint8)
-        aligned = -self.pool.ctypes.data % 64
-        self._arenas = [
-            self.pool[aligned + i * stride : aligned + i * stride + member_bytes]
-            for i in range(raid_disks)
-        ]
-        self._slabs: dict[tuple[int, int], Slab] = {}
-        # Bit u is set while unit u of the pool belongs to no stripe head.
-        self._free_units = (1 << self.capacity_units) - 1
+        self.pool = SlabPool(raid_disks, capacity_units, end_io)
         self._heads: dict[int, StripeHead] = {}
         self._starts: list[int] = []
         self._inactive: StripeList = OrderedDict()
@@ -152,16 +136,16 @@ class StripeCache:
                 other.waiters.append(retry)
                 return None
             self._drop(other)
-        if not self._free_units and self._inactive:
+        if not self.pool.free_units and self._inactive:
             oldest = next(iter(self._inactive))
             if oldest.units == units:
                 self._take_over(oldest, sector, plan)
                 return oldest
-        start = self._allocate(units)
-        if start < 0:
+        slab = self._take_slab(units)
+        if slab is None:
             self._waiting.append(retry)
             return None
-        return self._insert(sector, units, plan, self._slab(start, units))
+        return self._insert(sector, plan, slab)
 
     def forget_idle(self, sector: int) -> None:
         """Let go of an idle head at ``sector``, so that its blocks are read anew."""
@@ -219,11 +203,10 @@ class StripeCache:
         """
         self._forget(sh)
         sh.count += 1  # never given back, so that no list takes in what is no longer there
-        start = sh.slab.start
         self.wake_waiters(sh)
         return [
-            self._insert(sh.sector + i * UNIT_SECTORS, 1, plan, self._slab(start + i, 1))
-            for i in range(sh.units)
+            self._insert(sh.sector + i * UNIT_SECTORS, plan, slab)
+            for i, slab in enumerate(self.pool.split(sh.slab))
         ]
 
     # -- what to handle next --------------------------------------------------------------------
@@ -315,38 +298,23 @@ class StripeCache:
             id(self._bitmap): "bitmap",
         }
         units = dict.fromkeys(("free", *names.values(), "busy"), 0)
-        units["free"] = self._free_units.bit_count()
+        units["free"] = self.pool.free_units.bit_count()
         for sh in self._heads.values():
             units["busy" if sh.lru is None else names[id(sh.lru)]] += sh.units
         return units
 
-    # -- the pool -------------------------------------------------------------------------------
+    # -- room -----------------------------------------------------------------------------------
 
-    def _allocate(self, units: int) -> int:
-        """First of ``units`` free units in a row, dropping idle heads as needed; -1 if none."""
+    def _take_slab(self, units: int) -> Slab | None:
+        """Room for a head, for which idle heads are dropped as needed; None if there is none."""
         while True:
-            # With nothing free, which is how it is most of the time, there is no run of it.
-            starts = _runs(self._free_units, units) if self._free_units else 0
-            if starts:
-                start = (starts & -starts).bit_length() - 1
-                self._free_units ^= ((1 << units) - 1) << start
-                return start
-            if not self._inactive:
-                return -1
+            slab = self.pool.take(units)
+            if slab is not None or not self._inactive:
+                return slab
             self._drop(next(iter(self._inactive)))
 
-    def _slab(self, start: int, units: int) -> Slab:
-        slab = self._slabs.get((start, units))
-        if slab is None:
-            if len(self._slabs) >= 4 * self.capacity_units:
-                self._slabs.clear()
-            window = slice(start * UNIT_BYTES, (start + units) * UNIT_BYTES)
-            pages = [arena[window] for arena in self._arenas]
-            slab = self._slabs[start, units] = Slab(start, units, pages, self._end_io)
-        return slab
-
-    def _insert(self, sector: int, units: int, plan: RowPlan, slab: Slab) -> StripeHead:
-        sh = StripeHead(sector, units, plan, slab)
+    def _insert(self, sector: int, plan: RowPlan, slab: Slab) -> StripeHead:
+        sh = StripeHead(sector, slab.units, plan, slab)
         sh.count = 1
         for request in slab.requests:
             request.owner = sh
@@ -368,7 +336,7 @@ class StripeCache:
         """Free an idle head's units."""
         del self._inactive[sh]
         self._forget(sh)
-        self._free_units |= ((1 << sh.units) - 1) << sh.slab.start
+        self.pool.give_back(sh.slab)
 
     def _forget(self, sh: StripeHead) -> None:
         del self._heads[sh.sector]
@@ -391,13 +359,3 @@ class StripeCache:
         waiting, self._waiting = self._waiting, deque()
         for retry in waiting:
             retry()
-
-
-def _runs(free: int, length: int) -> int:
-    """The bits of ``free`` at which ``length`` set bits in a row begin."""
-    covered = 1
-    while covered < length and free:
-        step = min(covered, length - covered)
-        free &= free >> step
-        covered += step
-    return free

@@ -56,7 +56,7 @@ class Watch:
         """The member in whose buffer a page lies; None for a bio's."""
         if page is None:
             return None
-        for member, arena in enumerate(self.rig.mddev.personality.conf.cache._arenas):
+        for member, arena in enumerate(self.rig.mddev.personality.conf.cache.pool.arenas):
             if np.shares_memory(page, arena):
                 return member
         return None

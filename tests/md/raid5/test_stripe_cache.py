@@ -9,7 +9,8 @@ from md_rig import Rig
 
 from raidsim.md.layout import Geometry
 from raidsim.md.raid5.row_plan import RowPlan
-from raidsim.md.raid5.stripe_cache import StripeCache, _runs
+from raidsim.md.raid5.slab_pool import runs
+from raidsim.md.raid5.stripe_cache import StripeCache
 from raidsim.md.raid5.stripe_head import (
     STRIPE_DELAYED,
     STRIPE_HANDLE,
@@ -33,7 +34,7 @@ def dont_ask():
 def test_runs_are_where_so_many_bits_stand_in_a_row(free, length):
     wanted = (1 << length) - 1
     book = sum(1 << start for start in range(41) if free >> start & wanted == wanted)
-    assert _runs(free, length) == book
+    assert runs(free, length) == book
 
 
 def test_the_same_range_is_the_same_head():
@@ -191,7 +192,7 @@ def test_heads_never_overlap_and_no_unit_is_lost(data):
             mask = ((1 << sh.units) - 1) << sh.slab.start
             assert not used & mask
             used |= mask
-        assert used ^ cache._free_units == (1 << 20) - 1
+        assert used ^ cache.pool.free_units == (1 << 20) - 1
         assert cache.active_stripes == sum(sh.units for sh in heads if sh.count)
     for sh in active:
         cache.release_stripe(sh)
