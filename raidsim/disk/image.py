@@ -107,6 +107,9 @@ class ImageDisk:
                 request.status = 0 if done == len(buffer) else self._read_rest(request, done)
             elif operation == WRITE:
                 self._write(request)
+            elif self._fd < 0:
+                # The member was removed with this under way; what it is asked else ends likewise.
+                request.status = errno.EBADF
             else:
                 os.fdatasync(self._fd)
                 request.status = 0

@@ -61,6 +61,14 @@ def test_a_file_that_shrank_under_us_fails_the_read(path):
     assert submit(disk, READ, 1, np.zeros(1024, np.uint8)) == errno.EIO
 
 
+@pytest.mark.parametrize("operation", [READ, WRITE, FLUSH])
+def test_what_comes_after_the_close_ends_in_an_error(path, operation):
+    disk = ImageDisk(path)
+    disk.close()
+    buffer = None if operation == FLUSH else np.zeros(512, np.uint8)
+    assert submit(disk, operation, 0, buffer) == errno.EBADF
+
+
 def test_an_error_of_the_medium_is_a_status(path, monkeypatch):
     def fail(*_):
         raise OSError(errno.EIO, "bad")
