@@ -34,7 +34,7 @@ check: $(READY) ## lint, formatting and types
 
 # Every shape takes twice as long: SHAPES=
 SHAPES ?= --only 'RAID5 of 4, 64K' --only 'RAID6 of 8' --only 'RAID6 of 12, 512K'
-bench: $(READY) ## the speed of everything, as medians, beside real md: 20 minutes
+bench: $(READY) ## the speed of everything, as medians, beside real md: half an hour
 	set -e; for script in raid6 async_tx stripe; do $(BIN)/python benchmarks/bench_$$script.py; done
 	mkdir -p build
 	$(BIN)/python benchmarks/bench_array.py $(SHAPES) --json build/bench.json --plot build/bench.svg
