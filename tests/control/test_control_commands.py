@@ -104,9 +104,11 @@ def test_every_command_says_what_it_says_without_a_server(cli, twins, tmp_path):
 def test_recovery_begins_by_itself_and_rebuild_waits_for_it(done, twins, tmp_path):
     _, name = twins
     done(f"write {name} data")
+    done(f"set {name} sync_speed_max 1000")  # so that it is not done before somebody waits for it
     assert done(f"fail {name} 1") == f"{name}: set 1 faulty\n"
     assert done(f"add {name} new.img") == f"{name}: added new.img\n"
     assert done(f"rebuild {name}") == f"{name}: recovery done\n"
+    done(f"set {name} sync_speed_max system")
     assert done(f"rebuild {name}") == f"{name}: nothing to rebuild\n"
     done(f"read {name} --length 179200 --output back")
     assert (tmp_path / "back").read_bytes() == (tmp_path / "data").read_bytes()
