@@ -117,8 +117,8 @@ class IsalKernel(Raid6Kernel):
 
         def operation(blocks: Sequence[Block | None], length: int, offset: int) -> None:
             chosen = pick(blocks)
-            if offset < 0 or not 0 < length <= min(map(len, chosen)) - offset:
-                check_extent(chosen, length, offset)
+            check_extent(chosen, length, offset)
+            if not length:
                 return
             try:
                 addresses = list(map(known_address, map(id, chosen)))

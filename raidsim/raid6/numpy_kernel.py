@@ -87,9 +87,7 @@ class NumpyKernel(Raid6Kernel):
 
         def operation(blocks: Sequence[Block | None], length: int, offset: int) -> None:
             chosen = pick(blocks)
-            if offset < 0 or not 0 < length <= min(map(len, chosen)) - offset:
-                check_extent(chosen, length, offset)
-                return
+            check_extent(chosen, length, offset)
             try:
                 addresses, views = zip(*map(known, map(id, chosen)), strict=True)
             except KeyError:

@@ -350,6 +350,17 @@ def test_a_length_beyond_the_shortest_block_is_refused(kernel, name, length, off
     assert stripe.changed() == set()
 
 
+@pytest.mark.parametrize(
+    "name", sorted(operations(None, Stripe(3, 0)).keys() - {"is_zero", "equal"})
+)
+def test_a_length_that_isal_can_not_count_is_refused(kernel, name, monkeypatch):
+    monkeypatch.setattr("raidsim.raid6.kernel.MAX_LENGTH_BYTES", 64)
+    stripe = Stripe(3, 128)
+    with pytest.raises(ValueError, match="65 bytes asked"):
+        operations(kernel, stripe, length=65)[name]()
+    assert stripe.changed() == set()
+
+
 @pytest.mark.parametrize("data_count", [0, 254])
 def test_a_number_of_data_blocks_that_raid6_cannot_have_is_refused(kernel, data_count):
     blocks = [np.zeros(8, np.uint8)] * (data_count + 2)
