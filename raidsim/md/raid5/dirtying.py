@@ -48,8 +48,6 @@ def handle_stripe_dirtying(conf: R5Conf, sh: StripeHead, s: StripeHeadState) -> 
     ):
         # The old parity is not to be built on: it may never have been right.
         rcw, rmw = 1, 2
-    elif not s.failed:
-        rmw, rcw = rmw_needs.bit_count(), rcw_needs.bit_count()
     else:
         rmw = _cost(conf, rmw_needs, s.insync_mask)
         rcw = _cost(conf, rcw_needs, s.insync_mask)

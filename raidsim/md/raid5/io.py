@@ -109,9 +109,7 @@ def _read_at_last(conf: R5Conf, sh: StripeHead, member: int) -> None:
         )
         rdev.corrected_errors += sh.sectors
         conf.hook.tell(ReadErrorCorrected(rdev.name, sh.sector, sh.sectors))
-    sh.read_error &= ~bit
-    sh.rewrite &= ~bit
-    sh.read_no_merge &= ~bit
+    sh.forget_read_error(bit)
 
 
 def _former_member_failed(sh: StripeHead, request: DiskRequest) -> None:

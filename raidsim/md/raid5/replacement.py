@@ -91,9 +91,7 @@ def _end_request(request: DiskRequest) -> None:
     elif request.operation == READ:
         sh.uptodate |= bit
         # What the member could not give back is cured with it.
-        sh.read_error &= ~bit
-        sh.rewrite &= ~bit
-        sh.read_no_merge &= ~bit
+        sh.forget_read_error(bit)
     elif rdev.bad_blocks and rdev.has_bad_blocks(sh.sector, sh.sectors):
         conf.mddev.clear_bad_blocks(rdev, sh.sector, sh.sectors)
     conf.cache.release_stripe(sh)

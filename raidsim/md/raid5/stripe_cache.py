@@ -101,9 +101,7 @@ class StripeCache:
                 sh.state |= STRIPE_DEGRADED
             sh.write_error &= ~bit
             sh.made_good &= ~bit
-            sh.read_error &= ~bit
-            sh.rewrite &= ~bit
-            sh.read_no_merge &= ~bit
+            sh.forget_read_error(bit)
 
     # -- finding and giving back ----------------------------------------------------------------
 

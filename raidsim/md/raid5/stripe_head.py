@@ -216,6 +216,12 @@ class StripeHead:
         self.written.setdefault(member, []).append(segment)
         self.written_mask |= 1 << member
 
+    def forget_read_error(self, bit: int) -> None:
+        """A block is right that could not be read, or the member it was on is gone."""
+        self.read_error &= ~bit
+        self.rewrite &= ~bit
+        self.read_no_merge &= ~bit
+
     def overlaps_write(self, member: int, page_offset: int, length: int) -> bool:
         """Whether a write of these bytes has to wait for one that is queued already."""
         return any(
