@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from raidsim.disk import Disk, ImageDisk
 
+    # What is done to an array, told what to call when the part that counts begins; its rate.
+    Work = Callable[[Array, Callable[[], None]], float]
     # By side and width, the fields of a Result.
     Figures = dict[str, dict[str, list[float]]]
 
@@ -71,7 +73,7 @@ class Drives(SimulatedHardware):
         return model_disk(self.machine, super().disk(image), self.profile)
 
 
-def write_rows(array: Array) -> float:
+def write_rows(array: Array, begin_to_count: Callable[[], None]) -> float:
     """Write whole rows, one after the other, and count when the drives' buffers are full."""
     geometry = array.mddev.geometry
     chunk_bytes = geometry.chunk_sectors * 512
@@ -80,7 +82,7 @@ def write_rows(array: Array) -> float:
     contents = Contents(array.size)
     parts = (0, blocks // 4, blocks)
     for first, last in pairwise(parts):
-        begin_to_count(array)
+        begin_to_count()
         workload = Workload(
             rw="write",
             block_bytes=block_bytes,
@@ -93,43 +95,34 @@ def write_rows(array: Array) -> float:
     return report.bytes_per_second
 
 
-def write_4k(array: Array) -> float:
+def write_4k(array: Array, begin_to_count: Callable[[], None]) -> float:
     """Write 4 KiB here and there, once the drives' buffers are full."""
     contents = Contents(array.size)
     warm = Workload(rw="randwrite", depth=64, requests=10_000, verify=False)
     run_workload(array, warm, contents, seed=1)
-    begin_to_count(array)
+    begin_to_count()
     workload = Workload(rw="randwrite", depth=64, requests=5000, verify=False)
     return run_workload(array, workload, contents, seed=2).requests_per_second
 
 
-def rebuild_two(array: Array) -> float:
+def rebuild_two(array: Array, begin_to_count: Callable[[], None]) -> float:
     """Rebuild two members onto spares."""
     for slot in ("0", "1"):
         array.fail(slot)
-    begin_to_count(array)
+    begin_to_count()
     start_ns = array.machine.sim.now_ns
     array.rebuild()
     return (array.mddev.dev_sectors << 9) / (array.machine.sim.now_ns - start_ns) * 1e9
 
 
 # Name, what is done, bytes of a chunk, and of a member. A chunk is one stripe head high.
-WORKLOADS: dict[str, tuple[Callable[[Array], float], int, int]] = {
+WORKLOADS: dict[str, tuple[Work, int, int]] = {
     "full rows, operations of 128 KiB": (write_rows, 128 * KIB, 24 * MIB),
     "full rows, operations of 4 KiB": (write_rows, 4 * KIB, 8 * MIB),
     "4 KiB random": (write_4k, 64 * KIB, 24 * MIB),
     "rebuild of two, operations of 128 KiB": (rebuild_two, 128 * KIB, 40 * MIB),
     "rebuild of two, operations of 4 KiB": (rebuild_two, 4 * KIB, 4 * MIB),
 }
-
-_counted_from: dict[int, tuple[int, int]] = {}
-
-
-def begin_to_count(array: Array) -> None:
-    """What was before is not part of the case."""
-    machine = array.machine
-    assert machine.cpu is not None
-    _counted_from[id(array)] = machine.sim.now_ns, machine.cpu.busy_ns
 
 
 def run_case(
@@ -151,7 +144,8 @@ def run_case(
         name="study",
     )
     machine = Machine(1, timed=True, cpu=cpu, engines=[str(ENGINE)] if engine else [])
-    assert machine.cpu is not None
+    processor = machine.cpu
+    assert processor is not None
     with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="study-") as scratch:
         path = Path(scratch, "a")
         hardware = Drives(machine)
@@ -161,11 +155,16 @@ def run_case(
             array.set("stripe_cache_size", str(CACHE_UNITS))
             if shares is not None:
                 machine.sim.hook.subscribe(lambda _, event: _count(shares, event))
-            begin_to_count(array)
-            rate = work(array)
-            start_ns, busy_ns = _counted_from.pop(id(array))
+            start_ns = busy_ns = 0
+
+            def begin_to_count() -> None:
+                """What was before is not part of the case."""
+                nonlocal start_ns, busy_ns
+                start_ns, busy_ns = machine.sim.now_ns, processor.busy_ns
+
+            rate = work(array, begin_to_count)
             took_ns = machine.sim.now_ns - start_ns
-            return Result(rate, (machine.cpu.busy_ns - busy_ns) / took_ns)
+            return Result(rate, (processor.busy_ns - busy_ns) / took_ns)
 
 
 def _count(shares: Counter[str], event: object) -> None:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 # The word that takes the place of a member that is not there.
 MISSING = "missing"
 
-_MAX_DEV = 128
+# Members of an array at most, spares included.
+MAX_DEV = 128
 _NAME_BYTES = 32
 
 
@@ -64,8 +65,8 @@ class ArraySpec:
         check_geometry(self.level, self.layout, self.raid_disks, self.chunk_sectors)
         if self.spare_disks < 0:
             raise UsageError(f"{self.spare_disks} spares: at least 0")
-        if self.raid_disks + self.spare_disks > _MAX_DEV:
-            raise UsageError(f"at most {_MAX_DEV} members, spares included, are supported")
+        if self.raid_disks + self.spare_disks > MAX_DEV:
+            raise UsageError(f"at most {MAX_DEV} members, spares included, are supported")
 
 
 def new_superblocks(
@@ -93,7 +94,7 @@ def new_superblocks(
     )
     numbers = _device_numbers(spec, members)
     slots = {name: number for name, number in numbers.items() if number < spec.raid_disks}
-    roles = [MD_DISK_ROLE_SPARE] * _MAX_DEV
+    roles = [MD_DISK_ROLE_SPARE] * MAX_DEV
     for slot in slots.values():
         roles[slot] = slot
     complete = len(slots) == spec.raid_disks

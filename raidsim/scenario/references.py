@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from raidsim.array.creation import MAX_DEV
 from raidsim.tables import suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-_MOST_DISKS = 128
 
 
 class _Use(NamedTuple):
@@ -55,8 +54,8 @@ def _disks(table: dict[str, Any]) -> list[str]:
         str(add["disk"]) for event in _list(table, "event") if "disk" in (add := _sub(event, "add"))
     ]
     # What has more is no array, which is told elsewhere.
-    made = [f"disk{number}" for number in range(min(members + spares, _MOST_DISKS))]
-    return [*map(str, range(min(members, _MOST_DISKS))), *made, *added]
+    made = [f"disk{number}" for number in range(min(members + spares, MAX_DEV))]
+    return [*map(str, range(min(members, MAX_DEV))), *made, *added]
 
 
 def _named(table: dict[str, Any], key: str) -> list[str]:
